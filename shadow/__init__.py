@@ -1,0 +1,20 @@
+"""A shadow sidecar for OpenRouter traffic.
+
+The modules in the order in which data flows:
+
+    cli           commands; reads files, prints, sets exit codes
+    config        YAML → validated, frozen configuration
+    service       starts, supervises and drains the two processes
+    exchange      the vocabulary: records that the rooms pass to each other
+    fingerprint   API keys as keyed hashes
+    forward       the request path: accept, attribute, forward, capture, hand over
+    frames        how finished exchanges cross from the forwarder to the recorder
+    record        the recorder: takes exchanges in, stores, mirrors, serves reports
+    wire          pure: bytes → facts
+    mirror        who is replayed and how
+    store         rows and their queries, in SQLite
+    report        pure: stored rows → comparison → text and JSON
+    demo          stand-in providers and a workload
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,39 @@
+"""API keys as fingerprints: a keyed hash that tells keys apart and gives none away.
+
+HMAC-SHA256 under a secret of the deployment, cut to 128 bits. A plain hash of a key would let anyone who holds a
+list of leaked keys look it up; a keyed one does not. A fleet shares the secret, so that a key has one fingerprint.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+SECRET_BYTES: Final = 32
+FINGERPRINT_CHARACTERS: Final = 32  # 128 bits: no two of a company's keys collide, and rows stay short
+
+
+def fingerprint(api_key: str, secret: bytes) -> str:
+    """The fingerprint of an API key: 32 hexadecimal characters."""
+    return hmac.new(secret, api_key.encode(), hashlib.sha256).hexdigest()[:FINGERPRINT_CHARACTERS]
+
+
+def read_or_create_secret(path: Path) -> bytes:
+    """The secret kept in `path`, made on first use with mode 0600. Raises OSError where it can be neither.
+
+    Two processes that start together agree: the first to link its file wins and both read that one.
+    """
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(SECRET_BYTES))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_bytes().strip()

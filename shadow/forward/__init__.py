@@ -1,0 +1,1 @@
+"""The request path: accept, attribute, tag, forward, capture, hand over."""

@@ -1,0 +1,1 @@
+"""Who is replayed, to whom and how: decided purely, then performed."""

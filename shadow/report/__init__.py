@@ -1,0 +1,1 @@
+"""Pure: aggregates of stored rows → a comparison → text and JSON."""

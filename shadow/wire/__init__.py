@@ -1,0 +1,1 @@
+"""Pure: bytes from the wire → facts."""
