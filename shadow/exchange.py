@@ -275,7 +275,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One primary exchange as it is committed: its facts, and for every other arm either its end or that it is pending."""
+    """One primary exchange as it is committed: its facts, and for every other arm its end or that it is pending."""
 
     exchange: Exchange
     observation: Observation
