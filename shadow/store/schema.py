@@ -1,0 +1,64 @@
+"""The tables, as named migrations: each runs once, in order, in a transaction of its own, and is never edited again.
+
+How values are kept, in every column of both tables:
+
+- `exchange_id` is the 16-byte BLOB of a UUIDv7 (`shadow.store.ids`: `blob`, `text`, and `floor(at)` for ranges of
+  time). Rows are clustered by it, hence by time; no other index serves a period.
+- Unknown is NULL. Truth is 1 or 0. Times are Unix seconds, durations seconds, both REAL.
+- Money is `*_nano_usd`: whole nano-US-dollars, rounded half to even, for sums. Where that is not the exact amount,
+  the `*_usd_exact` beside it holds the decimal text; otherwise it is NULL.
+- `*_bucket` is the log-spaced bucket of a duration (`shadow.store.buckets`), computed when the row is written.
+- `features`, `anomalies` are JSON arrays of text; `rewrite` is the JSON object of `shadow.exchange.Rewrite`.
+
+`exchanges` has one row for each primary exchange. `replays` has one for each exchange × other arm; the facts in it are
+those of the replay's own exchange, NULL where nothing was sent. A pair is a join on `exchange_id`. A replay whose
+`outcome` is NULL is pending: it was drawn and has not ended; `sent_at` is set just before it is sent.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+APPLICATION_ID: Final = 0x53484457  # "SHDW": marks the file as a store of this program
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema's history."""
+
+    name: str
+    statements: tuple[str, ...]
+
+
+# What is known of one exchange on any arm: the same columns, in the same order, in both tables.
+FACTS: Final = """
+    started_at REAL, status INTEGER, failure TEXT, inference INTEGER, stream INTEGER,
+    request_model TEXT, response_model TEXT, provider TEXT, generation_id TEXT,
+    input_tokens INTEGER, output_tokens INTEGER,
+    cache_read_input_tokens INTEGER, cache_write_input_tokens INTEGER, reasoning_output_tokens INTEGER,
+    cost_nano_usd INTEGER, cost_usd_exact TEXT, cost_source TEXT,
+    cost_normalised_nano_usd INTEGER, cost_normalised_usd_exact TEXT, price_version TEXT,
+    first_byte_s REAL, ttft_s REAL, total_s REAL, tpot_s REAL, largest_gap_s REAL,
+    ttft_bucket INTEGER, total_bucket INTEGER, tpot_bucket INTEGER,
+    finish_reason TEXT, error_kind TEXT, features TEXT, anomalies TEXT,
+    request_bytes INTEGER, response_bytes INTEGER"""
+
+MIGRATIONS: Final = (
+    Migration(
+        "0001-exchanges-and-replays",
+        (
+            f"""CREATE TABLE exchanges (
+    exchange_id BLOB NOT NULL PRIMARY KEY,
+    outcome TEXT NOT NULL, tenant TEXT, feature TEXT, plan TEXT, key_fingerprint TEXT,
+    method TEXT NOT NULL, path TEXT NOT NULL,{FACTS}
+) STRICT, WITHOUT ROWID""",
+            f"""CREATE TABLE replays (
+    exchange_id BLOB NOT NULL, arm TEXT NOT NULL,
+    outcome TEXT, reason TEXT, probability REAL, sent_at REAL, rewrite TEXT,{FACTS},
+    finish_reason_same INTEGER, tool_calls_same INTEGER, json_valid INTEGER, text_similarity REAL,
+    PRIMARY KEY (exchange_id, arm)
+) STRICT, WITHOUT ROWID""",
+            # The few that have not ended: found at a start without reading the many that have.
+            "CREATE INDEX replays_pending ON replays (exchange_id) WHERE outcome IS NULL",
+        ),
+    ),
+)
