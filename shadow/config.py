@@ -1,6 +1,6 @@
 """YAML → validated, frozen configuration. Every mistake is named by its key path, all of them at once.
 
-`load` reads a file, `parse` a text; both raise `ConfigError`. Secrets are named in the file (`api_key_env`,
+`read` a file, `parse` its text; both raise `ConfigError`. Secrets are named in the file (`api_key_env`,
 `api_key_file`), never written in it; `${VAR}` in any text is replaced from the environment. Paths are relative to the
 configuration's own directory. Keys that this release does not act on are refused like any unknown key.
 """
@@ -300,13 +300,12 @@ class Config(Section):
         return self.fingerprint_key_file or self.store.path.with_name("fingerprint.key")
 
 
-def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
-    """The configuration in a file. Raises ConfigError, with every mistake in it."""
+def read(path: Path) -> str:
+    """The text of a configuration file, for `parse`. Raises ConfigError."""
     try:
-        text = path.read_text()
+        return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError((Problem(str(path), f"cannot be read: {_said(error)}"),)) from error
-    return parse(text, path.parent.absolute(), environment)
 
 
 def parse(text: str, directory: Path, environment: Mapping[str, str] = os.environ) -> Config:

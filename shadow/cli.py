@@ -1,0 +1,197 @@
+"""The `shadow` command. Reads files, prints, sets exit codes; every room is imported by the command that needs it.
+
+Exit codes: 0 done; 2 wrong usage or configuration; 3 could not read the store.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+
+from shadow import __version__
+from shadow import config as configuration
+from shadow.config import Config, ConfigError
+
+EXIT_USAGE: Final = 2
+EXIT_STORE: Final = 3
+AGE: Final = re.compile(r"(\d+)([smhdw])")
+AGE_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+SEGMENTS: Final = ("tenant", "feature", "plan", "model")
+
+
+class Moment(click.ParamType[datetime]):
+    """An ISO 8601 time, in UTC unless it says otherwise, or an age such as 7d."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        if age := AGE.fullmatch(value):
+            return datetime.now(UTC) - timedelta(**{AGE_UNITS[age[2]]: int(age[1])})
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither an ISO 8601 time nor an age such as 90m, 24h or 7d", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Segments(click.ParamType[tuple[str, ...]]):
+    """A comma-separated list of what to break a report down by."""
+
+    name = "segments"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in value.split(",") if name.strip())
+        for name in names:
+            if name not in SEGMENTS:
+                self.fail(f"{name!r} is not one of {', '.join(SEGMENTS)}", param, ctx)
+        return names
+
+
+class Condition(click.ParamType[tuple[str, str]]):
+    """KEY=VALUE, where KEY is a segment."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, equals, wanted = value.partition("=")
+        if not equals or key not in SEGMENTS:
+            self.fail(f"{value!r} is not KEY=VALUE with a KEY of {', '.join(SEGMENTS)}", param, ctx)
+        return key, wanted
+
+
+ConfigFile = click.Path(dir_okay=False, path_type=Path)
+
+
+def config_option(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "-c", "--config", "config_path", type=ConfigFile, required=required, help="The YAML configuration file."
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="shadow")
+def main() -> None:
+    """Mirror OpenRouter traffic to candidate providers, and learn what a move would change.
+
+    Try it without keys or network:  shadow demo
+    """
+
+
+@main.command()
+@config_option()
+def serve(config_path: Path) -> None:
+    """Run forwarder and recorder until SIGTERM.
+
+    Point the application's base URL at `listen` (http://127.0.0.1:8080/api/v1 by default). Every request goes to
+    `upstream.url` unchanged; a sample is replayed to the candidates afterwards.
+    """
+    import uvloop
+
+    from shadow import log
+    from shadow.service import StartError
+    from shadow.service import serve as serve_until_stopped
+
+    config, text, directory = _read(config_path)
+    log.configure("forwarder")
+    try:
+        uvloop.run(serve_until_stopped(config, text, directory))
+    except StartError as error:
+        _fail(str(error))
+
+
+@main.command()
+@config_option()
+def check(config_path: Path) -> None:
+    """Validate a configuration: every mistake at once, with its key path."""
+    config, _, _ = _read(config_path)
+    click.echo(f"{config_path}: ok")
+    click.echo(f"  forwards {config.listen} to {config.upstream.url}")
+    for candidate in config.candidates:
+        click.echo(f"  replays {candidate.sample.rate:.2%} to {candidate.name} ({candidate.url})")
+    click.echo(f"  stores in {config.store.path}; {len(config.registry.tenants)} tenants registered")
+
+
+@main.command()
+@config_option(required=False)
+@click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The SQLite store, instead of a config.")
+@click.option("--candidate", help="Only this candidate.")
+@click.option("--by", type=Segments(), default=("tenant",), help="Break down by: tenant,feature,plan,model.")
+@click.option("--since", type=Moment(), help="From this time on: ISO 8601, or an age such as 7d.")
+@click.option("--until", type=Moment(), help="Up to this time.")
+@click.option("--where", type=Condition(), multiple=True, help="Only exchanges with KEY=VALUE; may be repeated.")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+def report(
+    config_path: Path | None,
+    db: Path | None,
+    candidate: str | None,
+    by: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    where: tuple[tuple[str, str], ...],
+    style: str,
+    out: Path | None,
+) -> None:
+    """Compare the candidates with the primary: cost, latency, errors.
+
+    \b
+    shadow report -c shadow.yaml --since 7d
+    shadow report --db shadow.db --by tenant,feature --where tenant=acme --format json
+    """
+    raise NotImplementedError
+
+
+@main.command()
+@config_option()
+def fingerprint(config_path: Path) -> None:
+    """Read an API key from standard input and print its fingerprint for the tenant registry.
+
+    \b
+    printf %s "$OPENROUTER_API_KEY" | shadow fingerprint -c shadow.yaml
+    """
+    from shadow.fingerprint import fingerprint as fingerprint_of
+    from shadow.fingerprint import read_or_create_secret
+
+    config, _, _ = _read(config_path)
+    if sys.stdin.isatty():
+        click.echo("API key (end with Enter): ", err=True, nl=False)
+    key = sys.stdin.readline().strip().removeprefix("Bearer ").strip()
+    if not key:
+        _fail("no API key on standard input")
+    path = config.fingerprint_secret_path
+    try:
+        secret = read_or_create_secret(path)
+    except OSError as error:
+        _fail(f"{path}: the secret for key fingerprints can be neither read nor made: {error.strerror}")
+    click.echo(fingerprint_of(key, secret))
+
+
+@main.command()
+def demo() -> None:
+    """Run the whole thing against local stand-in providers: traffic, replays, report."""
+    raise NotImplementedError
+
+
+def _read(path: Path) -> tuple[Config, str, Path]:
+    """The configuration, its text and the directory where its paths start; ends the command if it is wrong."""
+    try:
+        text, directory = configuration.read(path), path.parent.absolute()
+        return configuration.parse(text, directory), text, directory
+    except ConfigError as error:
+        count = len(error.problems)
+        _fail(f"{path}: {count} mistake{'s' * (count > 1)}\n" + "\n".join(f"  {problem}" for problem in error.problems))
+
+
+def _fail(message: str, code: int = EXIT_USAGE) -> NoReturn:
+    click.echo(f"shadow: {message}", err=True)
+    sys.exit(code)

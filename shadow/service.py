@@ -1,0 +1,154 @@
+"""Starts, supervises and drains the two processes.
+
+This process is the forwarder and the container's main process. The recorder is its child: started first because it
+takes longest, started again with back-off whenever it ends, and stopped last, so that what the forwarder still holds
+can be stored. Nothing on the request path waits for it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from shadow.config import Config
+from shadow.fingerprint import read_or_create_secret
+from shadow.forward.forwarder import Forwarder
+
+logger = logging.getLogger("shadow.service")
+
+FIRST_RESTART_S: Final = 0.1  # a recorder that was killed is back before the handoff holds much
+LONGEST_RESTART_S: Final = 10.0  # one that cannot start must not burn the application's processor
+HEALTHY_AFTER_S: Final = 30.0  # a run this long starts the back-off anew
+RECORDER_STOP_S: Final = 5.0  # to close pending replays and the store; after that the kernel ends it
+LONGEST_SOCKET_PATH: Final = 100  # sun_path holds 108 bytes
+
+
+class StartError(Exception):
+    """The service cannot start; the text says why and what to do."""
+
+
+async def serve(config: Config, text: str, directory: Path) -> None:
+    """Run until SIGTERM or SIGINT, then drain.
+
+    `text` is what `config` was parsed from and `directory` where its paths start: the recorder reads the same.
+    Raises StartError before anything is forwarded.
+    """
+    secret = _fingerprint_secret(config)
+    _allow_many_connections()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with _socket_directory() as sockets:
+        recorder = RecorderProcess(text, directory, sockets / "recorder.sock")
+        forwarder = Forwarder(config, secret, recorder.socket)
+        supervision = asyncio.create_task(recorder.supervise())
+        try:
+            await _start(forwarder, config)
+            logger.info("ready: forwarding %s to %s", config.listen, config.upstream.url)
+            await stop.wait()
+            logger.info("draining: no new connections; running answers have %g s", config.drain_s)
+            await forwarder.drain()
+        finally:
+            supervision.cancel()
+            await recorder.stop()
+            await forwarder.close()
+    logger.info("stopped")
+
+
+class RecorderProcess:
+    """The recorder as a child process: one at a time, restarted until `stop`."""
+
+    def __init__(self, text: str, directory: Path, socket: Path) -> None:
+        self._text = text
+        self._directory = directory
+        self._process: asyncio.subprocess.Process | None = None
+        self.socket = socket
+
+    async def supervise(self) -> None:
+        """Start the recorder, and start it again whenever it ends. Runs until cancelled."""
+        clock = asyncio.get_running_loop().time
+        failures = 0
+        while True:
+            started = clock()
+            code = await self._run_once()
+            failures = 0 if clock() - started >= HEALTHY_AFTER_S else failures + 1
+            pause = restart_pause_s(failures)
+            logger.error("the recorder ended with code %s; it starts again in %.1f s", code, pause)
+            await asyncio.sleep(pause)
+
+    async def _run_once(self) -> int:
+        """Run the recorder to its end; its exit code, negative for a signal."""
+        command = (sys.executable, "-m", "shadow.record", "--directory", self._directory, "--socket", self.socket)
+        try:
+            self._process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+        except OSError as error:
+            logger.error("the recorder cannot be started: %s", error.strerror)
+            return 1
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may end before it has read
+            await self._process.communicate(self._text.encode())
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Ask the recorder to finish, and end it when it does not."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), RECORDER_STOP_S)
+        except TimeoutError:
+            logger.warning("the recorder did not stop within %g s and is killed", RECORDER_STOP_S)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def restart_pause_s(failures: int) -> float:
+    """How long to wait before the recorder starts again, after so many short runs in a row."""
+    return min(LONGEST_RESTART_S, FIRST_RESTART_S * 2.0 ** max(0, failures - 1))
+
+
+async def _start(forwarder: Forwarder, config: Config) -> None:
+    try:
+        await forwarder.start()
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {config.listen} and {config.admin.listen}: {error.strerror or error}; "
+            "change `listen` or `admin.listen`, or stop what holds the port"
+        ) from error
+
+
+def _fingerprint_secret(config: Config) -> bytes:
+    path = config.fingerprint_secret_path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return read_or_create_secret(path)
+    except OSError as error:
+        raise StartError(
+            f"{path}: the secret for key fingerprints can be neither read nor made: {error.strerror}; "
+            "make the directory writable or set `fingerprint_key_file`"
+        ) from error
+
+
+@contextlib.contextmanager
+def _socket_directory() -> Iterator[Path]:
+    """A private directory for the recorder's socket, gone afterwards; its path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="shadow-") as name:
+        if len(os.fsencode(name)) > LONGEST_SOCKET_PATH - len("/recorder.sock"):
+            raise StartError(f"{name} is too long a path for a Unix socket: set TMPDIR to a shorter one")
+        yield Path(name)
+
+
+def _allow_many_connections() -> None:
+    """Raise the soft limit of open files to the hard one: every stream takes two."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,163 @@
+"""The configuration: what is accepted, and how mistakes are told."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from shadow.config import Address, Config, ConfigError, parse, read
+
+HERE = Path("/etc/shadow")
+SMALLEST = "upstream: {url: 'https://openrouter.ai'}"
+CANDIDATE = SMALLEST + "\nconsent_default: deny\ncandidates: [{name: ferry, url: 'http://ferry/v1', models: {}}]"
+
+
+def problems(text: str, environment: dict[str, str] | None = None, directory: Path = HERE) -> list[str]:
+    """The mistakes that `text` is refused with."""
+    with pytest.raises(ConfigError) as refused:
+        parse(text, directory, environment or {})
+    return [str(problem) for problem in refused.value.problems]
+
+
+def test_only_the_upstream_is_required() -> None:
+    """A configuration that names the upstream and nothing else is complete, with loopback ports and no candidates."""
+    config = parse(SMALLEST, HERE, {})
+    assert (config.listen, config.admin.listen) == (Address("127.0.0.1", 8080), Address("127.0.0.1", 9090))
+    assert config.candidates == ()
+    assert config.store.path == HERE / "shadow.db"
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    """Mistakes in different places come together, each with its key path."""
+    text = "upstrem: 1\nlisten: nowhere\nupstream: {url: 'ftp://x', connect_timeout_s: 0}\nhandoff: {max_delay_ms: 0}"
+    assert problems(text) == [
+        "listen: must be an address such as 127.0.0.1:8080",
+        "upstream.url: must be an http:// or https:// URL without user, query or fragment",
+        "upstream.connect_timeout_s: Input should be greater than 0",
+        "handoff.max_delay_ms: Input should be greater than or equal to 1",
+        "upstrem: unknown key",
+    ]
+
+
+def test_a_missing_upstream_is_named() -> None:
+    """An empty file says what is required."""
+    assert problems("") == ["upstream: is required"]
+
+
+def test_broken_yaml_names_its_line() -> None:
+    """A syntax error points at the line and column."""
+    assert problems("upstream: {url: x") == [
+        "configuration: is not YAML: expected ',' or '}', but got '<stream end>' (line 1, column 18)"
+    ]
+
+
+def test_a_key_given_twice_is_a_mistake() -> None:
+    """YAML would silently take the last one."""
+    [problem] = problems("upstream: {url: 'http://a'}\nupstream: {url: 'http://b'}")
+    assert problem == "configuration: is not YAML: the key 'upstream' is given twice (line 2, column 1)"
+
+
+@pytest.mark.parametrize("text", ["- a", "just text", "3"])
+def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
+    """A list or a scalar at the top is a mistake of the whole file."""
+    assert problems(text) == ["configuration: Input should be a valid dictionary or instance of Config"]
+
+
+def test_variables_are_replaced_from_the_environment() -> None:
+    """`${VAR}` in any text is replaced; one that is not set is named with its key path."""
+    text = "upstream: {url: 'https://${HOST}'}"
+    assert parse(text, HERE, {"HOST": "openrouter.ai"}).upstream.url == "https://openrouter.ai"
+    assert problems(text)[0] == "upstream.url: the environment variable HOST is not set"
+
+
+def test_a_secret_that_is_not_there_is_named() -> None:
+    """A candidate's key that is in neither environment nor file stops the start; its value is never shown."""
+    text = CANDIDATE.replace("models", "api_key_env: FERRY_KEY, models")
+    assert problems(text) == ["candidates.0.api_key_env: the environment variable FERRY_KEY is not set"]
+    assert parse(text, HERE, {"FERRY_KEY": "sk"}).candidates[0].api_key_env == "FERRY_KEY"
+
+
+def test_a_rotating_key_file_is_read_anew(tmp_path: Path) -> None:
+    """A key in a file is what the file says now."""
+    (tmp_path / "key").write_text("one\n")
+    text = CANDIDATE.replace("models", "api_key_file: key, models")
+    candidate = parse(text, tmp_path, {}).candidates[0]
+    assert candidate.api_key() == "one"
+    (tmp_path / "key").write_text("two\n")
+    assert candidate.api_key() == "two"
+
+
+def test_a_candidate_needs_a_word_on_consent() -> None:
+    """Prompts reach a new processor only after someone wrote down the default."""
+    [problem] = problems(CANDIDATE.replace("consent_default: deny\n", ""))
+    assert problem == "consent_default: write `allow` or `deny`: what holds for tenants the registry says nothing of"
+
+
+def test_two_candidates_cannot_share_a_name() -> None:
+    """Names are labels and column values; the arms of the comparison are reserved."""
+    twice = CANDIDATE.replace("models: {}}]", "models: {}}, {name: ferry, url: 'http://b/v1', models: {}}]")
+    assert problems(twice) == ["candidates: the name ferry is given twice"]
+    assert "neither primary nor control" in problems(CANDIDATE.replace("ferry,", "primary,"))[0]
+
+
+def test_a_rule_names_one_place() -> None:
+    """An attribution rule with two places, or none, is refused."""
+    text = SMALLEST + "\nattribution: {tenant: [{header: A, query: b}, {}]}"
+    expected = "a rule names exactly one of: header, key, query, path_prefix, body"
+    assert problems(text) == [f"attribution.tenant.0: {expected}", f"attribution.tenant.1: {expected}"]
+
+
+def test_prices_are_exact_decimals_with_dates() -> None:
+    """A price is read as written; several for one model hold from their days on."""
+    text = SMALLEST.replace(
+        "}", ", prices: {m: [{input: 0.1, output: 2}, {since: 2026-12-01, input: 0.3, output: 1}]}}"
+    )
+    first, second = parse(text, HERE, {}).upstream.prices["m"]
+    assert (first.input, first.since) == (Decimal("0.1"), None)
+    assert str(second.since) == "2026-12-01"
+
+
+def test_the_registry_is_a_file_beside_the_configuration(tmp_path: Path) -> None:
+    """Tenants with their keys, plans and consents come from their own file; an unknown candidate in it is named."""
+    (tmp_path / "tenants.yaml").write_text("tenants: {acme: {plan: pro, keys: [ab, cd], consent: [ferry]}}")
+    config = parse(CANDIDATE + "\nregistry: tenants.yaml", tmp_path, {})
+    assert config.registry.owners == {"ab": "acme", "cd": "acme"}
+    assert problems(SMALLEST + "\nregistry: tenants.yaml", directory=tmp_path) == [
+        "registry.tenants.acme.consent: there is no candidate 'ferry'"
+    ]
+
+
+def test_a_registry_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A missing registry is a mistake of the key that names it."""
+    [problem] = problems(SMALLEST + "\nregistry: nobody.yaml", directory=tmp_path)
+    assert problem == f"registry: {tmp_path}/nobody.yaml cannot be read: No such file or directory"
+
+
+def test_a_key_has_one_owner(tmp_path: Path) -> None:
+    """The same fingerprint under two tenants would make attribution a matter of order."""
+    (tmp_path / "tenants.yaml").write_text("tenants: {a: {keys: [ab]}, b: {keys: [ab]}}")
+    assert problems(SMALLEST + "\nregistry: tenants.yaml", directory=tmp_path) == [
+        "registry: the key ab belongs to both a and b"
+    ]
+
+
+def test_values_are_not_repeated_in_mistakes() -> None:
+    """What was written may be a secret that slipped into the wrong place."""
+    canary = "sk-or-v1-canary"
+    told = problems(f"{SMALLEST}\nhandoff: {canary}\ndrain_s: {canary}\nlisten: {canary}\nadmin: {{listen: {canary}}}")
+    assert len(told) == 4
+    assert not [problem for problem in told if canary in problem]
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    """A configuration that is not there says so with its path."""
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path / "none.yaml")
+    assert str(refused.value) == f"{tmp_path}/none.yaml: cannot be read: No such file or directory"
+
+
+def test_the_configuration_is_frozen() -> None:
+    """Nothing changes a configuration after it was read."""
+    config: Config = parse(SMALLEST, HERE, {})
+    with pytest.raises(ValueError, match="frozen"):
+        config.drain_s = 1  # type: ignore[misc]
