@@ -31,6 +31,15 @@ ARM_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # a metric label and 
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+PLAIN_WORDS: Final = {  # pydantic's error types that speak of Python, in words of the file
+    "extra_forbidden": "unknown key",
+    "missing": "is required",
+    "model_type": "must be a mapping of keys to values",
+    "mapping_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake: where it is (`candidates.0.url`) and what to do about it."""
@@ -419,11 +428,7 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
     """Pydantic's findings as key paths and sentences, without the value: it may be a secret."""
     for found in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in found["loc"])
-        what = found["msg"].removeprefix("Value error, ")
-        if found["type"] == "extra_forbidden":
-            what = "unknown key"
-        elif found["type"] == "missing":
-            what = "is required"
+        what = PLAIN_WORDS.get(found["type"]) or found["msg"].removeprefix("Value error, ")
         head, colon, rest = what.partition(": ")
         if colon and re.fullmatch(r"[a-z_]+", head):  # a validator of a whole section that blames one key
             where, what = _join(where, head), rest

@@ -60,7 +60,7 @@ def test_a_key_given_twice_is_a_mistake() -> None:
 @pytest.mark.parametrize("text", ["- a", "just text", "3"])
 def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
     """A list or a scalar at the top is a mistake of the whole file."""
-    assert problems(text) == ["configuration: Input should be a valid dictionary or instance of Config"]
+    assert problems(text) == ["configuration: must be a mapping of keys to values"]
 
 
 def test_variables_are_replaced_from_the_environment() -> None:
