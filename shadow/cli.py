@@ -95,13 +95,14 @@ def serve(config_path: Path) -> None:
     Point the application's base URL at `listen` (http://127.0.0.1:8080/api/v1 by default). Every request goes to
     `upstream.url` unchanged; a sample is replayed to the candidates afterwards.
     """
+    config, text, directory = _read(config_path)
+
     import uvloop
 
     from shadow import log
     from shadow.service import StartError
     from shadow.service import serve as serve_until_stopped
 
-    config, text, directory = _read(config_path)
     log.configure("forwarder")
     try:
         uvloop.run(serve_until_stopped(config, text, directory))
