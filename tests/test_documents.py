@@ -1,0 +1,73 @@
+"""What the documents say is true: commands exist, examples are valid, links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shadow import cli
+from shadow.config import parse
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts)
+SECRETS = {"FERRY_API_KEY": "sk-test"}
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    """The fenced blocks of one language, without their indentation."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    """The README's table lists the commands of the program, no more and no fewer."""
+    listed = re.findall(r"^\| `shadow ([a-z]+)", README, re.MULTILINE)
+    assert sorted(listed) == sorted(cli.main.commands)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_options_in_documents_exist(path: Path) -> None:
+    """Every `shadow COMMAND --option` written anywhere is one that the command has."""
+    for name, rest in re.findall(r"shadow ([a-z]+)((?: +[^`|\n#]+)?)", "\n".join(code_in(path.read_text()))):
+        if name not in cli.main.commands:
+            continue
+        known = {option for parameter in cli.main.commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest)) <= known, (name, rest)
+
+
+def code_in(text: str) -> list[str]:
+    """What a document shows as code: fenced blocks and inline spans."""
+    return re.findall(r"```.*?```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text)
+
+
+def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
+    """The example, and the example with its second part, are accepted as they stand."""
+    smallest, candidates = blocks("yaml")
+    parse(smallest, tmp_path, SECRETS)
+    assert parse(smallest + candidates, tmp_path, SECRETS).candidates[0].name == "ferry"
+
+
+def test_the_configuration_in_the_kubernetes_example_is_valid(tmp_path: Path) -> None:
+    """The ConfigMap's files are accepted together, once the secret is mounted."""
+    documents = yaml.safe_load_all((ROOT / "deploy/kubernetes/example.yaml").read_text())
+    [files] = [document["data"] for document in documents if document["kind"] == "ConfigMap"]
+    (tmp_path / "tenants.yaml").write_text(files["tenants.yaml"])
+    (tmp_path / "ferry").write_text("sk-test")
+    config = parse(files["shadow.yaml"].replace("/etc/shadow-secrets", str(tmp_path)), tmp_path, {})
+    assert config.registry.tenants["acme"].consent == ("ferry",)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    """A relative link in a document points at a file of this repository."""
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_ci_runs_the_command_of_the_readme() -> None:
+    """The block that CI reads holds one line, the one a newcomer pastes."""
+    [marked] = re.findall(r"<!-- tests -->\n```sh\n(.*?)\n```\n<!-- end -->", README, re.DOTALL)
+    assert "\n" not in marked
+    assert marked.endswith("pytest")
