@@ -1,0 +1,117 @@
+"""What the stand-in for OpenRouter answers: a scenario where the request names one, else what its models say."""
+
+from collections.abc import Iterator, Sequence
+
+from shadow.demo import openrouter
+from shadow.demo.catalogue import OPENROUTER
+from shadow.demo.model import Generation, Model, generate
+from shadow.demo.openrouter import Json
+from shadow.demo.request import Request
+from shadow.demo.script import Part, Pause, Script, chunked, whole
+
+TOKENS_PER_CHUNK = 3  # providers batch a few tokens into a network chunk
+CHAT_PATH = "/api/v1/chat/completions"
+
+
+class OpenRouter:
+    """A behaviour for `StandIn`. The n-th of several equal requests gets an id of its own, all else is the same."""
+
+    def __init__(self, models: Sequence[Model] = OPENROUTER, seed: int = 0) -> None:
+        self._models = {model.name: model for model in models}
+        self._seed = seed
+        self._asked = 0
+
+    def __call__(self, request: Request) -> Script:
+        """The answer to a request."""
+        self._asked += 1
+        head = request.head
+        if (head.method, head.path) != ("POST", CHAT_PATH):
+            return failure(404, "Not Found")
+        return self._chat(request)
+
+    def _chat(self, request: Request) -> Script:
+        problem = invalid(request)
+        if problem:
+            return failure(400, problem)
+        asked = str(request.json.get("model"))
+        model = self._models.get(asked.partition(":")[0])
+        if model is None:
+            return failure(400, f"{asked} is not a valid model ID")
+        said = generate(model, request.json, self._seed)
+        identity = openrouter.generation_id(said.digest, self._asked)
+        if request.json.get("stream"):
+            return chunked(200, openrouter.headers(identity, "text/event-stream"), _stream(identity, said))
+        length = Pause(said.first_token_s + said.token_s * said.completion_tokens)
+        body = openrouter.dumps(_completion(identity, said))
+        # The status line goes out before the model is done, as it does at OpenRouter.
+        return chunked(200, openrouter.headers(identity), (length, body))
+
+
+def failure(status: int, message: str) -> Script:
+    """An error before any generation."""
+    return whole(status, openrouter.headers(), openrouter.dumps(openrouter.error(status, message)))
+
+
+def invalid(request: Request) -> str | None:
+    """What is wrong with the body of a chat completion, if anything is."""
+    messages = request.json.get("messages")
+    if not request.json:
+        return "Invalid JSON body"
+    if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
+        return "Input required: specify 'messages'"
+    return None
+
+
+def _completion(identity: str, said: Generation) -> Json:
+    message: Json = {"content": said.text or None}
+    if said.thoughts:
+        message["reasoning"] = "".join(said.thoughts)
+    if said.tool is not None:
+        message["tool_calls"] = [tool_call(said)]
+    choice = openrouter.choice(message, said.finish_reason, _native(said))
+    return openrouter.completion(identity, [choice], _usage(said), **_served(said))
+
+
+def _stream(identity: str, said: Generation) -> Iterator[Part]:
+    yield openrouter.COMMENT
+    yield Pause(said.first_token_s)
+    for change in changes(said, reasoning="reasoning"):
+        yield openrouter.event(openrouter.chunk(identity, [openrouter.delta(change)], **_served(said)))
+        yield Pause(said.token_s * TOKENS_PER_CHUNK)
+    for data in openrouter.usage_chunks(identity, "C", _usage(said), said.finish_reason, **_served(said)):
+        yield openrouter.event(data)
+    yield openrouter.DONE
+
+
+def changes(said: Generation, reasoning: str) -> Iterator[Json]:
+    """The deltas of a streamed answer: reasoning (under the name this provider has for it), text, tool call."""
+    for start in range(0, len(said.thoughts), TOKENS_PER_CHUNK):
+        yield {reasoning: "".join(said.thoughts[start : start + TOKENS_PER_CHUNK])}
+    for start in range(0, len(said.pieces), TOKENS_PER_CHUNK):
+        yield {"content": "".join(said.pieces[start : start + TOKENS_PER_CHUNK])}
+    if said.tool is not None:
+        call = tool_call(said)
+        text = call["function"]["arguments"]
+        yield {"tool_calls": [{**call, "function": {"name": said.tool, "arguments": ""}}]}
+        for start in range(0, len(text), 12):
+            yield {"tool_calls": [{"index": 0, "function": {"arguments": text[start : start + 12]}}]}
+
+
+def tool_call(said: Generation) -> Json:
+    """The whole call of a tool."""
+    function = {"name": said.tool, "arguments": said.arguments}
+    return {"index": 0, "id": f"call_{said.digest[:24]}", "type": "function", "function": function}
+
+
+def _usage(said: Generation) -> Json:
+    return openrouter.usage(
+        said.prompt_tokens, said.completion_tokens, said.cost_usd, reasoning_tokens=len(said.thoughts)
+    )
+
+
+def _native(said: Generation) -> str:
+    return said.model.native_stop if said.finish_reason == "stop" else said.finish_reason
+
+
+def _served(said: Generation) -> Json:
+    return {"model": said.model.permaslug, "provider": said.model.provider}
