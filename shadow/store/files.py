@@ -1,0 +1,131 @@
+"""The files of a database: made private, opened, or set aside when they are of no use."""
+
+import logging
+import os
+import sqlite3
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from shadow.store.errors import StoreError, Trouble, UnusableError, trouble
+from shadow.store.migrations import migrate
+
+log = logging.getLogger("shadow.store")
+
+LEAST_SQLITE: Final = (3, 37, 0)  # the first release with STRICT tables
+WAL_MAGICS: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")  # https://sqlite.org/fileformat2.html#walformat
+BUSY_MS: Final = 5000  # an earlier recorder that is just dying lets go within this time
+CHECK_S: Final = 0.5  # a start is fast; what a large file hides beyond this shows when it is read or written
+CHECK_STEPS: Final = 20_000  # instructions between two looks at the clock: about a millisecond
+KEPT_LOG_BYTES: Final = 8 << 20  # the log's size in normal service: cut back to it after a long reader
+
+PRAGMAS: Final = (
+    f"PRAGMA busy_timeout = {BUSY_MS}",
+    "PRAGMA auto_vacuum = INCREMENTAL",  # before the first table: space of deleted rows can be given back
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # a commit that was acknowledged survives the power failing
+    "PRAGMA secure_delete = ON",
+    f"PRAGMA journal_size_limit = {KEPT_LOG_BYTES}",
+)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection to the database in `path`: checked, migrated, in autocommit mode, readable by its owner only.
+
+    A file that is of no use is set aside with a timestamp and a fresh one takes its place. Raises StoreError where
+    the disk or the permissions forbid it.
+    """
+    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+        least = ".".join(map(str, LEAST_SQLITE))
+        raise StoreError(Trouble.FAILED, f"SQLite {sqlite3.sqlite_version} is too old: {least} or later is needed")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _set_aside_garbage_log(path)
+        try:
+            return _connect(path)
+        except UnusableError as error:
+            set_aside(path, str(error))
+            return _connect(path)
+    except (OSError, UnusableError) as error:
+        raise StoreError(Trouble.FAILED, f"{path} cannot be opened: {error}") from error
+    except sqlite3.Error as error:
+        raise StoreError(trouble(error), f"{path} cannot be opened: {error}") from error
+
+
+def set_aside(path: Path, why: str) -> None:
+    """Rename a database and what belongs to it, so that nothing is lost and a fresh one can be made."""
+    stamp = f"set-aside-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    for file in (path, log_of(path)):
+        if file.exists():
+            file.rename(file.with_name(f"{file.name}.{stamp}"))
+    index_of(path).unlink(missing_ok=True)  # derived from the log: of no use without it
+    log.error("the database %s was set aside as %s.%s: %s; a fresh one takes its place", path, path.name, stamp, why)
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a database."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def index_of(path: Path) -> Path:
+    """The shared-memory index of a database's write-ahead log."""
+    return path.with_name(f"{path.name}-shm")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    _make_private(path)
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+        _check(connection, path)
+        for name in migrate(connection, time.time()):
+            log.info("the database %s was migrated: %s", path, name)
+    except sqlite3.Error as error:
+        connection.close()
+        if trouble(error) is Trouble.DAMAGED:
+            raise UnusableError(str(error)) from error
+        raise
+    except UnusableError:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_private(path: Path) -> None:
+    """SQLite gives the log and its index the mode of the database, so that is made first."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for file in (path, log_of(path), index_of(path)):
+        if file.exists():
+            file.chmod(0o600)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """SQLite's quick check, as far as it gets in CHECK_S."""
+    until = time.monotonic() + CHECK_S
+    connection.set_progress_handler(lambda: time.monotonic() > until, CHECK_STEPS)
+    try:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+            raise
+        log.info("the database %s is large: checked in part", path)
+        return
+    finally:
+        connection.set_progress_handler(None, 0)
+    if found != "ok":
+        raise UnusableError(f"the quick check failed: {found}")
+
+
+def _set_aside_garbage_log(path: Path) -> None:
+    """SQLite takes a log it cannot read for an empty one, without a word: keep it, and say so."""
+    wal = log_of(path)
+    if not wal.exists() or not wal.stat().st_size:
+        return
+    with wal.open("rb") as file:
+        if file.read(4) in WAL_MAGICS:
+            return
+    stamp = f"set-aside-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    wal.rename(wal.with_name(f"{wal.name}.{stamp}"))
+    log.error("the log %s is not readable and was set aside as %s.%s: its commits are missing", wal, wal.name, stamp)

@@ -1,0 +1,184 @@
+"""Records ↔ rows: pure. A row is a tuple in the order of the table's columns; any record makes a row SQLite takes.
+
+What came from outside is bounded here: text is cut, numbers that no column can hold are unknown. So a commit can
+only fail for the disk's or the database's sake, and no odd exchange can block those that arrive with it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any, Final
+
+import orjson
+
+from shadow.exchange import Agreement, Exchange, Observation, Pending, Recorded, Replay, Rewrite
+from shadow.store.buckets import bucket
+from shadow.store.ids import blob
+from shadow.store.schema import FACTS
+
+Row = tuple[Any, ...]
+
+FACT_COLUMNS: Final = tuple(re.findall(r"(\w+) (?:TEXT|REAL|INTEGER)", FACTS))
+EXCHANGE_COLUMNS: Final = (
+    *("exchange_id", "outcome", "tenant", "feature", "plan", "key_fingerprint", "method", "path"),
+    *FACT_COLUMNS,
+)
+AGREEMENT_COLUMNS: Final = ("finish_reason_same", "tool_calls_same", "json_valid", "text_similarity")
+# What is written where a replay ends; its identity, its probability and `sent_at` are there before.
+ENDING_COLUMNS: Final = ("outcome", "reason", "rewrite", *FACT_COLUMNS, *AGREEMENT_COLUMNS)
+REPLAY_COLUMNS: Final = ("exchange_id", "arm", "probability", *ENDING_COLUMNS)
+
+TEXT_CHARACTERS: Final = 512  # longer than any honest model name, tenant or path; a row stays a row
+REWRITE_PARTS: Final = 64  # a request's own fields are a few dozen; only a hostile one has more to drop
+INTEGER_MAX: Final = (1 << 63) - 1
+NANO: Final = 9
+_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)  # no price list has more digits
+_NO_FACTS: Final[Row] = (None,) * len(FACT_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What one commit adds: rows of `exchanges`, and of `replays` both ended and pending."""
+
+    exchanges: tuple[Row, ...]
+    replays: tuple[Row, ...]
+
+
+def rows(batch: Sequence[Recorded]) -> Rows:
+    """The rows of a batch. Raises ValueError where an exchange_id is not a UUID."""
+    return Rows(tuple(map(exchange_row, batch)), tuple(row for recorded in batch for row in _replay_rows(recorded)))
+
+
+def exchange_row(recorded: Recorded) -> Row:
+    """A primary exchange in the order of EXCHANGE_COLUMNS."""
+    exchange, who = recorded.exchange, recorded.exchange.attribution
+    return (
+        blob(exchange.exchange_id),
+        exchange.outcome.value,
+        _text(who.tenant),
+        _text(who.feature),
+        _text(who.plan),
+        _text(who.key_fingerprint),
+        _text(exchange.method),
+        _text(exchange.path),
+        *_facts(exchange, recorded.observation),
+    )
+
+
+def replay_row(replay: Replay) -> Row:
+    """An ended replay in the order of REPLAY_COLUMNS."""
+    return (blob(replay.exchange_id), replay.arm, replay.probability, *_ending(replay))
+
+
+def pending_row(exchange_id: str, pending: Pending) -> Row:
+    """A replay yet to be sent, in the order of REPLAY_COLUMNS."""
+    return (blob(exchange_id), pending.arm, pending.probability, *([None] * len(ENDING_COLUMNS)))
+
+
+def settlement(replay: Replay) -> Row:
+    """ENDING_COLUMNS, then the key of the pending row that they end."""
+    return (*_ending(replay), blob(replay.exchange_id), replay.arm)
+
+
+def nano_usd(usd: Decimal | None) -> tuple[int | None, str | None]:
+    """An amount as whole nano-dollars, and as text where these do not say it exactly. Unknown where neither can."""
+    if usd is None or not usd.is_finite() or len(usd.as_tuple().digits) > _EXACT.prec:
+        return None, None
+    scaled = _EXACT.scaleb(usd, NANO)
+    if abs(scaled) > INTEGER_MAX:
+        return None, None
+    whole = scaled.to_integral_value(ROUND_HALF_EVEN)
+    return int(whole), None if whole == scaled else str(usd)
+
+
+def usd(nano: int | None, exact: str | None) -> Decimal | None:
+    """The amount of a row, exactly as it was stored."""
+    if exact is not None:
+        return Decimal(exact)
+    return None if nano is None else Decimal(nano).scaleb(-NANO)
+
+
+def _replay_rows(recorded: Recorded) -> Iterator[Row]:
+    yield from map(replay_row, recorded.ended)
+    for pending in recorded.pending:
+        yield pending_row(recorded.exchange.exchange_id, pending)
+
+
+def _ending(replay: Replay) -> Row:
+    facts = _NO_FACTS
+    if replay.exchange is not None:
+        facts = _facts(replay.exchange, replay.observation or Observation())
+    outcome, reason = replay.outcome.value, _text(replay.reason)
+    return (outcome, reason, _rewrite(replay.rewrite), *facts, *_agreement(replay.agreement or Agreement()))
+
+
+def _facts(exchange: Exchange, seen: Observation) -> Row:
+    """In the order of FACT_COLUMNS."""
+    usage, timings = seen.usage, seen.timings
+    return (
+        exchange.started_at,
+        exchange.status,
+        _text(exchange.failure),
+        seen.inference,
+        seen.stream,
+        _text(seen.request_model),
+        _text(seen.response_model),
+        _text(seen.provider),
+        _text(seen.generation_id),
+        _count(usage.input_tokens),
+        _count(usage.output_tokens),
+        _count(usage.cache_read_input_tokens),
+        _count(usage.cache_write_input_tokens),
+        _count(usage.reasoning_output_tokens),
+        *nano_usd(seen.cost.usd),
+        seen.cost.source.value,
+        *nano_usd(seen.cost.normalised_usd),
+        _text(seen.cost.price_version),
+        exchange.first_byte_s,
+        timings.ttft_s,
+        exchange.total_s,
+        timings.tpot_s,
+        timings.largest_gap_s,
+        bucket(timings.ttft_s),
+        bucket(exchange.total_s),
+        bucket(timings.tpot_s),
+        _text(seen.finish_reason),
+        _text(seen.error_kind),
+        _words(seen.features),
+        _words({*seen.anomalies, *usage.anomalies, *([timings.note] if timings.note else [])}),
+        exchange.request_body.size,
+        exchange.response_body.size,
+    )
+
+
+def _agreement(agreement: Agreement) -> Row:
+    return (
+        agreement.finish_reason_same,
+        agreement.tool_calls_same,
+        agreement.json_valid,
+        agreement.text_similarity,
+    )
+
+
+def _rewrite(rewrite: Rewrite | None) -> str | None:
+    if rewrite is None:
+        return None
+    parts = {name: [_text(said) for said in part[:REWRITE_PARTS]] for name, part in asdict(rewrite).items()}
+    return orjson.dumps(parts).decode()
+
+
+def _words(words: Iterable[str]) -> str:
+    return orjson.dumps(sorted(words)).decode()
+
+
+def _count(value: int | None) -> int | None:
+    return value if value is not None and abs(value) <= INTEGER_MAX else None
+
+
+def _text(value: str | None) -> str | None:
+    """Short, and without the lone surrogates that JSON may smuggle in and UTF-8 cannot say."""
+    if value is None:
+        return None
+    value = value[:TEXT_CHARACTERS]
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()

@@ -1,0 +1,116 @@
+"""`SQLiteStore`: exchanges and replays in a SQLite file."""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, Self
+
+import aiosqlite
+
+from shadow.exchange import Recorded, Replay, ReplayOutcome
+from shadow.store.errors import Trouble
+from shadow.store.ids import blob, floor, text
+from shadow.store.limits import Limits
+from shadow.store.rows import rows, settlement
+from shadow.store.writer import Writer
+from shadow.store.writes import Write
+
+log = logging.getLogger("shadow.store")
+
+END_UNSENT: Final = """UPDATE replays SET outcome = 'dropped', reason = 'recorder_restarted'
+    WHERE outcome IS NULL AND sent_at IS NULL RETURNING arm, outcome, reason"""
+END_SENT: Final = """UPDATE replays SET outcome = 'failed', reason = 'interrupted'
+    WHERE outcome IS NULL AND sent_at IS NOT NULL RETURNING arm, outcome, reason"""
+LAST_OF_STEP: Final = """SELECT max(exchange_id), count(*) FROM
+    (SELECT exchange_id FROM exchanges WHERE exchange_id < ? ORDER BY exchange_id LIMIT ?)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A replay of an earlier run that was ended because nobody else would."""
+
+    arm: str
+    outcome: ReplayOutcome
+    reason: str
+
+
+class SQLiteStore:
+    """The recorder's store. Made by `open`. Where a method raises StoreError, nothing of that call is stored."""
+
+    def __init__(self, writer: Writer, limits: Limits, clock: Callable[[], float]) -> None:
+        self._writer = writer
+        self._limits = limits
+        self._clock = clock
+
+    @classmethod
+    async def open(cls, path: Path, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> Self:
+        """Open, check and migrate the database in `path`; one that is of no use is set aside. Raises StoreError."""
+        limits = limits or Limits()
+        log.info("SQLite %s keeps %s", sqlite3.sqlite_version, path)
+        return cls(await Writer.open(path, limits), limits, clock)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the last attempt to write failed; None where it succeeded."""
+        return self._writer.trouble
+
+    async def add(self, batch: Sequence[Recorded]) -> set[str]:
+        """Commit exchanges with their replays, and return the ids that were not there before.
+
+        What is there already stays as it is: to send a batch again is harmless. Raises StoreError, and ValueError
+        where an exchange_id is not a UUID.
+        """
+        new = rows(batch)
+        return set(map(text, await self._writer.submit(Write(exchanges=new.exchanges, replays=new.replays))))
+
+    async def mark_sent(self, exchange_id: str, arm: str) -> None:
+        """Commit that a pending replay is about to be sent: after a crash it is not sent again. Raises StoreError."""
+        await self._writer.submit(Write(sent=((self._clock(), blob(exchange_id), arm),)))
+
+    async def settle(self, replays: Sequence[Replay]) -> None:
+        """Commit the ends of pending replays. One that has ended stays as it is. Raises StoreError."""
+        await self._writer.submit(Write(settled=tuple(map(settlement, replays))))
+
+    async def recover(self) -> tuple[Ended, ...]:
+        """End every pending replay: those not sent as dropped, those sent as failed. Raises StoreError."""
+        return await self._writer.chore(_end_pending)
+
+    async def prune(self, before: float) -> int:
+        """Delete what began before a Unix time, in small steps between commits, and give the space back.
+
+        Returns how many exchanges were deleted. Raises StoreError; steps that were done stay done.
+        """
+        deleted = 0
+        while step := await self._writer.chore(partial(_prune, before=floor(before), most=self._limits.prune_rows)):
+            deleted += step
+        while await self._writer.chore(partial(_give_back, most=self._limits.prune_pages)):
+            pass
+        return deleted
+
+    async def close(self) -> None:
+        """Commit what is waiting and close."""
+        await self._writer.close()
+
+
+async def _end_pending(connection: aiosqlite.Connection) -> tuple[Ended, ...]:
+    ended = [row for sql in (END_UNSENT, END_SENT) for row in await connection.execute_fetchall(sql)]
+    return tuple(Ended(arm, ReplayOutcome(outcome), reason) for arm, outcome, reason in ended)
+
+
+async def _prune(connection: aiosqlite.Connection, before: bytes, most: int) -> int:
+    ((last, count),) = await connection.execute_fetchall(LAST_OF_STEP, (before, most))
+    if count:
+        await connection.execute("DELETE FROM replays WHERE exchange_id <= ?", (last,))
+        await connection.execute("DELETE FROM exchanges WHERE exchange_id <= ?", (last,))
+    return int(count)
+
+
+async def _give_back(connection: aiosqlite.Connection, most: int) -> bool:
+    """Return free pages to the file system, a few; whether there are more."""
+    await connection.execute_fetchall(f"PRAGMA incremental_vacuum({most})")
+    ((free,),) = await connection.execute_fetchall("PRAGMA freelist_count")
+    return bool(free)

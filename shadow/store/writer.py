@@ -1,0 +1,226 @@
+"""`Writer`: one task and one connection through which everything is written, what waits together.
+
+Callers hand over what they want written and wait for the commit that holds it. The task takes what is waiting, up to
+a bound, and writes it in one transaction, so that a flush of the disk serves many. The same connection checkpoints,
+because SQLite before 3.51.3 may lose commits where a second one does (https://sqlite.org/wal.html, "WAL-reset bug").
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+import aiosqlite
+
+from shadow.store.errors import StoreError, Trouble, trouble
+from shadow.store.files import BUSY_MS, log_of, open_database, set_aside
+from shadow.store.limits import Limits
+from shadow.store.writes import Write, write
+
+log = logging.getLogger("shadow.store")
+
+T = TypeVar("T")
+Work = Callable[[aiosqlite.Connection], Awaitable[T]]
+
+ROWS_OF_A_CURSOR: Final = 64  # aiosqlite fetches this many at a time; nothing here reads many
+
+
+class Writer:
+    """The only thing that writes to the database in `path`. Made by `open`."""
+
+    def __init__(self, path: Path, connection: aiosqlite.Connection, limits: Limits) -> None:
+        self._path = path
+        self._connection: aiosqlite.Connection | None = connection  # None after damage, until it can be opened again
+        self._limits = limits
+        self._writes: deque[Write] = deque()
+        self._chores: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._trouble: Trouble | None = None
+        self._checkpoint_after = 0.0
+        self._task = asyncio.create_task(self._run(), name="store-writer")
+
+    @classmethod
+    async def open(cls, path: Path, limits: Limits) -> Self:
+        """Raises StoreError."""
+        return cls(path, await _connect(path), limits)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the last attempt to write failed; None where it succeeded."""
+        return self._trouble
+
+    async def submit(self, one: Write) -> set[bytes]:
+        """Wait until it is committed; the ids that are new. Raises StoreError, and then it is not."""
+        self._refuse_when_closed()
+        self._writes.append(one)
+        self._wake.set()
+        return await one.done
+
+    async def chore(self, work: Work[T]) -> T:
+        """Have something done in a transaction of its own, between two groups. Raises StoreError."""
+        self._refuse_when_closed()
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._chores.append((work, done))
+        self._wake.set()
+        return await done
+
+    async def close(self) -> None:
+        """Commit what is waiting, then close."""
+        self._closing = True
+        self._wake.set()
+        await asyncio.shield(self._task)
+
+    def _refuse_when_closed(self) -> None:
+        if self._closing or self._task.done():
+            raise StoreError(Trouble.CLOSED, "the store is closed")
+
+    async def _run(self) -> None:
+        try:
+            while self._writes or self._chores or not self._closing:
+                await self._turn()
+                if not (self._writes or self._chores or self._closing):
+                    self._wake.clear()
+                    await self._wake.wait()
+        finally:
+            self._closing = True
+            closed = StoreError(Trouble.CLOSED, "the store is closed")
+            for done in [one.done for one in self._writes] + [done for _, done in self._chores]:
+                _fail(done, closed)
+            await self._disconnect()
+
+    async def _turn(self) -> None:
+        if group := self._next_group():
+            await self._answer(group)
+        if self._chores:
+            work, done = self._chores.popleft()
+            try:
+                _settle(done, await self._transact(work))
+            except StoreError as error:
+                _fail(done, error)
+        await self._bound_log()
+
+    def _next_group(self) -> list[Write]:
+        """What waits, up to the bound; what one caller brings stays together."""
+        group: list[Write] = []
+        room = self._limits.group_rows
+        while self._writes and (not group or self._writes[0].weight <= room):
+            group.append(self._writes.popleft())
+            room -= group[-1].weight
+        return group
+
+    async def _answer(self, group: Sequence[Write]) -> None:
+        try:
+            claims = await self._transact(partial(write, group=group))
+        except StoreError as error:
+            for one in group:
+                _fail(one.done, error)
+            return
+        for one, new in zip(group, claims, strict=True):
+            _settle(one.done, new)
+
+    async def _transact(self, work: Work[T]) -> T:
+        """Do the work in one transaction. Raises StoreError, and then nothing of it is stored."""
+        try:
+            if self._log_bytes() > self._limits.log_max_bytes and not await self._checkpoint():
+                raise StoreError(Trouble.READER_HOLDS_LOG, "a reader of an old snapshot keeps the log from shrinking")
+            result = await self._attempt(work)
+        except StoreError as error:
+            self._note(error.trouble, str(error))
+            raise
+        except sqlite3.Error as error:
+            kind = trouble(error)
+            self._note(kind, str(error))
+            if kind is Trouble.DAMAGED:
+                await self._replace(str(error))
+            raise StoreError(kind, str(error)) from error
+        except Exception as error:
+            log.exception("the database %s was not written to", self._path)
+            raise StoreError(Trouble.FAILED, type(error).__name__) from error
+        self._note(None, "")
+        return result
+
+    async def _attempt(self, work: Work[T]) -> T:
+        connection = await self._connected()
+        await connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = await work(connection)
+            await connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:  # a full disk may have rolled it back already
+                with suppress(sqlite3.Error):
+                    await connection.execute("ROLLBACK")
+        return result
+
+    async def _connected(self) -> aiosqlite.Connection:
+        if self._connection is None:
+            self._connection = await _connect(self._path)
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                await connection.close()
+
+    async def _replace(self, why: str) -> None:
+        """Set a damaged database aside; the next transaction opens a fresh one."""
+        await self._disconnect()
+        try:
+            set_aside(self._path, why)
+        except OSError as error:
+            log.error("the damaged database %s cannot be set aside: %s", self._path, error)
+
+    async def _bound_log(self) -> None:
+        """Cut back a log that ordinary checkpoints could not, now and then: readers may be in the way."""
+        if self._log_bytes() > self._limits.log_restart_bytes and time.monotonic() >= self._checkpoint_after:
+            await self._checkpoint()
+            self._checkpoint_after = time.monotonic() + self._limits.checkpoint_pause_s
+
+    def _log_bytes(self) -> int:
+        try:
+            return log_of(self._path).stat().st_size
+        except OSError:
+            return 0
+
+    async def _checkpoint(self) -> bool:
+        """Move the log into the database and empty it. False where a reader of an old snapshot is in the way."""
+        connection = await self._connected()
+        try:
+            await connection.execute(f"PRAGMA busy_timeout = {self._limits.checkpoint_wait_ms}")
+            ((busy, _, _),) = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        except sqlite3.Error as error:
+            log.warning("the log of %s could not be checkpointed: %s", self._path, error)
+            return False
+        return not busy
+
+    def _note(self, kind: Trouble | None, text: str) -> None:
+        """Log a trouble when it begins and when it ends, not for every commit between."""
+        if kind is self._trouble:
+            return
+        if kind is None:
+            log.warning("the database %s takes rows again", self._path)
+        else:
+            log.error("the database %s takes no rows: %s: %s", self._path, kind, text)
+        self._trouble = kind
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    return await aiosqlite.Connection(partial(open_database, path), ROWS_OF_A_CURSOR)
+
+
+def _settle(done: asyncio.Future[Any], result: object) -> None:
+    if not done.done():  # else its caller went away
+        done.set_result(result)
+
+
+def _fail(done: asyncio.Future[Any], error: StoreError) -> None:
+    if not done.done():
+        done.set_exception(error)

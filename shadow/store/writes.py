@@ -1,0 +1,83 @@
+"""What waits to be committed, and the statements that write it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiosqlite
+
+from shadow.store.rows import ENDING_COLUMNS, EXCHANGE_COLUMNS, REPLAY_COLUMNS, Row
+
+VARIABLES: Final = 500  # placeholders in one statement: SQLite's bound is 32,766, but long statements cost memory
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 (our own names)
+
+
+ADD_EXCHANGES: Final = _insert("exchanges", EXCHANGE_COLUMNS)
+ADD_REPLAYS: Final = _insert("replays", REPLAY_COLUMNS)
+MARK_SENT: Final = "UPDATE replays SET sent_at = ? WHERE exchange_id = ? AND arm = ? AND outcome IS NULL"
+_ENDING: Final = ", ".join(f"{column} = ?" for column in ENDING_COLUMNS)
+SETTLE: Final = f"UPDATE replays SET {_ENDING} WHERE exchange_id = ? AND arm = ? AND outcome IS NULL"  # noqa: S608
+
+
+def _future() -> asyncio.Future[set[bytes]]:
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(slots=True, eq=False)
+class Write:
+    """What one caller wants committed, and where its answer goes: the ids of `exchanges` that were not there."""
+
+    exchanges: Sequence[Row] = ()
+    replays: Sequence[Row] = ()
+    sent: Sequence[Row] = ()
+    settled: Sequence[Row] = ()
+    done: asyncio.Future[set[bytes]] = field(default_factory=_future)
+
+    @property
+    def weight(self) -> int:
+        """How many rows it is, for the bound of a group."""
+        return len(self.exchanges) + len(self.sent) + len(self.settled)
+
+
+async def write(connection: aiosqlite.Connection, group: Sequence[Write]) -> list[set[bytes]]:
+    """Write a group inside the transaction that the caller holds; for each of it, which exchanges were new.
+
+    An exchange that two of them bring is new to the first only.
+    """
+    claims = await _claims(connection, group)
+    exchanges = [row for one, new in zip(group, claims, strict=True) for row in one.exchanges if row[0] in new]
+    replays = [row for one, new in zip(group, claims, strict=True) for row in one.replays if row[0] in new]
+    changes = (
+        (ADD_EXCHANGES, exchanges),
+        (ADD_REPLAYS, replays),
+        (MARK_SENT, [row for one in group for row in one.sent]),
+        (SETTLE, [row for one in group for row in one.settled]),
+    )
+    for statement, parameters in changes:
+        if parameters:
+            await connection.executemany(statement, parameters)
+    return claims
+
+
+async def _claims(connection: aiosqlite.Connection, group: Sequence[Write]) -> list[set[bytes]]:
+    taken = await _known(connection, [row[0] for one in group for row in one.exchanges])
+    claims = []
+    for one in group:
+        new = {row[0] for row in one.exchanges} - taken
+        taken |= new
+        claims.append(new)
+    return claims
+
+
+async def _known(connection: aiosqlite.Connection, ids: Sequence[bytes]) -> set[bytes]:
+    known: set[bytes] = set()
+    for start in range(0, len(ids), VARIABLES):
+        some = ids[start : start + VARIABLES]
+        places = ", ".join("?" * len(some))
+        query = f"SELECT exchange_id FROM exchanges WHERE exchange_id IN ({places})"  # noqa: S608 (nothing but `?`)
+        known.update(one for (one,) in await connection.execute_fetchall(query, some))
+    return known
