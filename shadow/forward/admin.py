@@ -10,7 +10,8 @@ from shadow.forward.metrics import Metrics
 from shadow.forward.recorder import DOWN, Recorder
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-INBOX: Final = "/exchanges"  # the handoff's way into the recorder; nobody else may put exchanges there
+READING: Final = frozenset({"GET", "HEAD"})
+COMMANDS: Final = "/-/"  # all else that changes anything is the handoff's, which nobody may use from outside
 PASSED_TO_RECORDER: Final = ("Accept", "Content-Type", "If-None-Match")
 PASSED_BACK: Final = ("Cache-Control", "Content-Type", "ETag", "Location")
 PAGE_REQUEST_MAX_BYTES: Final = 1 << 20  # commands of a few bytes
@@ -50,7 +51,7 @@ class Admin:
         return web.Response(body=self._metrics.expose() + theirs, headers={"Content-Type": METRICS_TYPE})
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        if request.path.rstrip("/") == INBOX:
+        if request.method not in READING and not request.raw_path.startswith(COMMANDS):
             return web.Response(status=404, text="There is no such page.\n")
         headers = {name: request.headers[name] for name in PASSED_TO_RECORDER if name in request.headers}
         try:

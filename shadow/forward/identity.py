@@ -5,9 +5,9 @@ from typing import Final
 RANDOM_BYTES: Final = 10
 
 
-def uuid7(unix_s: float, random: bytes) -> str:
-    """The UUIDv7 of a moment, in seconds since 1970, and of ten random bytes; as text."""
-    number = int.from_bytes((int(unix_s * 1000) & (1 << 48) - 1).to_bytes(6, "big") + random)
+def uuid7(unix_ms: int, random: bytes) -> str:
+    """The UUIDv7 of a moment, in milliseconds since 1970, and of ten random bytes; as text."""
+    number = int.from_bytes(unix_ms.to_bytes(6, "big") + random)
     number = number & ~(0xF << 76) | 7 << 76  # the version
     number = number & ~(0x3 << 62) | 2 << 62  # the variant
     digits = f"{number:032x}"

@@ -49,7 +49,7 @@ class Passages:
         """A request is here and will be forwarded."""
         opened_at, now = time.monotonic(), WALL_CLOCK()
         attribution = self._attributor.attribute(target, headers)
-        asked = Asked(uuid7(now, os.urandom(RANDOM_BYTES)), now, method, target, headers, attribution)
+        asked = Asked(uuid7(int(now * 1000), os.urandom(RANDOM_BYTES)), now, method, target, headers, attribution)
         upstream = request_headers(headers, self._host, self._attributor.tags(attribution))
         self._metrics.in_flight.inc()
         return Passage(Capture(asked, self._max_bytes, self._room, time.monotonic), upstream, opened_at)

@@ -48,7 +48,7 @@ class BodyTap:
     __slots__ = ("_head", "_head_limit", "_room", "_tail", "_tail_limit", "cut", "size")
 
     def __init__(self, max_bytes: int, room: Room) -> None:
-        self._tail_limit = min(TAIL_BYTES, max_bytes // 2)
+        self._tail_limit = max(1, min(TAIL_BYTES, max_bytes // 2))
         self._head_limit = max_bytes - self._tail_limit
         self._room = room
         self._head = bytearray()  # not a list of chunks: a body in one-byte chunks would take forty times its size

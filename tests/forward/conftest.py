@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from shadow.config import Config
@@ -40,7 +41,7 @@ class Origin:
     @property
     def url(self) -> str:
         assert self._server is not None
-        return "http://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
         assert self._server is not None
@@ -221,6 +222,11 @@ async def running(directory: Path, with_recorder: bool = True, **more: Any) -> A
         await forwarder.close()
         await origin.close()
         await inbox.close()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Production runs on uvloop; asyncio's own loop differs in how it closes and resets."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture

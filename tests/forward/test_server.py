@@ -120,7 +120,7 @@ class TestBytesUnchanged:
         bench.origin.script = script
         client = await bench.connect()
         await client.send(GET)
-        assert (await client.head()) + b"" == STREAM_HEAD.replace(b"\r\nTransfer", b"\r\nTransfer")
+        assert await client.head() == STREAM_HEAD
         first = chunk(b": OPENROUTER PROCESSING\n\n")
         assert await client.exactly(len(first)) == first
         go.set()
@@ -272,7 +272,8 @@ class TestRefusals:
         """Headers named in Connection are removed, but never those that carry the request's meaning."""
         client = await bench.connect()
         await client.send(
-            b"GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Hop, authorization\r\nX-Hop: 1\r\nAuthorization: Bearer k\r\n\r\n"
+            b"GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Hop, authorization\r\n"
+            b"X-Hop: 1\r\nAuthorization: Bearer k\r\n\r\n"
         )
         await client.head()
         assert b"X-Hop" not in bench.origin.requests[0]
@@ -284,7 +285,7 @@ class TestFaults:
         """The answer has the shape that OpenAI's clients read and a header that no upstream can set."""
         with socket.socket() as nobody:
             nobody.bind(("127.0.0.1", 0))
-            url = "http://127.0.0.1:%d" % nobody.getsockname()[1]
+            url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
             async with running(tmp_path, upstream={"url": url}) as bench:
                 head, _, body = (await bench.ask(GET)).partition(b"\r\n\r\n")
                 exchange = await bench.recorded()
