@@ -1,7 +1,7 @@
 """One answer, put together from whatever a provider sent: a whole body, or the events of a stream in order.
 
 The readers of the endpoints write into an `Assembly` in words that all endpoints share; what comes out is a frozen
-`Reading`. The first model, provider and id stand, the last usage and finish reason do.
+`Reading`. Of models, providers and ids the first is kept, of usages and finish reasons the last.
 """
 
 from collections.abc import Mapping
@@ -98,10 +98,14 @@ class Assembly:
 
     def identify(self, document: Mapping[str, Any]) -> None:
         """Who answered; empty fields, as in Azure's first chunk, say nothing."""
-        self.response_model = self.response_model or word(document.get("model"))
-        self.provider = self.provider or word(document.get("provider"))
-        self.generation_id = self.generation_id or word(document.get("id"))
-        self.service_tier = word(document.get("service_tier")) or self.service_tier
+        if self.generation_id is None:
+            self.generation_id = word(document.get("id"))
+        if self.response_model is None:
+            self.response_model = word(document.get("model"))
+        if self.provider is None:
+            self.provider = word(document.get("provider"))
+        if "service_tier" in document:  # what was asked for first, what was given last
+            self.service_tier = word(document["service_tier"]) or self.service_tier
 
     def content(self, piece: str) -> None:
         """More of the answer's text."""

@@ -15,8 +15,7 @@ def read_body(answer: Assembly, body: Mapping[str, Any]) -> None:
     """The answer of a call that did not stream."""
     answer.identify(body)
     read_usage(answer, body)
-    for choice in sequence(body.get("choices"))[:1]:
-        choice = mapping(choice)
+    for choice in map(mapping, sequence(body.get("choices"))[:1]):
         message = mapping(choice.get("message"))
         _read_message(answer, message)
         for position, call in enumerate(sequence(message.get("tool_calls"))):
@@ -31,39 +30,41 @@ def read_event(answer: Assembly, chunk: Mapping[str, Any], kind: str | None) -> 
     read_usage(answer, chunk)
     for choice in sequence(chunk.get("choices")):
         choice = mapping(choice)
-        if not choice.get("index"):
-            delta = mapping(choice.get("delta"))
-            _read_message(answer, delta)
-            for position, call in enumerate(map(mapping, sequence(delta.get("tool_calls")))):
-                index = call.get("index")
-                _read_tool_call(answer, call, position if index is None else index)
-            _read_end(answer, choice)
+        if choice.get("index"):
+            continue
+        delta = mapping(choice.get("delta"))
+        _read_message(answer, delta)
+        for position, call in enumerate(sequence(delta.get("tool_calls"))):
+            index = mapping(call).get("index")
+            _read_tool_call(answer, mapping(call), position if index is None else index)
+        _read_end(answer, choice)
 
 
 def read_usage(answer: Assembly, document: Mapping[str, Any]) -> None:
     """Usage where OpenAI puts it, else where Groq did, else where old llama.cpp servers did."""
     usage = document.get("usage")
-    if not usage:
-        usage = mapping(document.get("x_groq")).get("usage")
+    if not usage and "x_groq" in document:
+        usage = mapping(document["x_groq"]).get("usage")
     if not usage:
         choices = sequence(document.get("choices"))
         usage = mapping(choices[0]).get("usage") if choices else None
-    answer.usage(usage)
+    if usage:
+        answer.usage(usage)
 
 
 def _read_message(answer: Assembly, message: Mapping[str, Any]) -> None:
-    """A message or a piece of one, but for its tool calls."""
-    _read_reasoning(answer, message)
-    _read_content(answer, message.get("content"))
-    answer.refusal(text(message.get("refusal")))
-    function = mapping(message.get("function_call"))  # OpenAI before tools
-    answer.tool_call("function_call", None, function.get("name"), function.get("arguments"))
-
-
-def _read_end(answer: Assembly, choice: Mapping[str, Any]) -> None:
-    answer.finish(choice.get("finish_reason"))
-    if choice.get("error"):
-        answer.error_kind = error_kind(None, choice)
+    """A message or a piece of one, but for its tool calls. Most pieces hold one of these and nothing else."""
+    reasoning = _reasoning(message)
+    if reasoning:
+        answer.reasoning(reasoning)
+    content = message.get("content")
+    if content:
+        _read_content(answer, content)
+    if message.get("refusal"):
+        answer.refusal(text(message["refusal"]))
+    if message.get("function_call"):  # OpenAI before tools
+        function = mapping(message["function_call"])
+        answer.tool_call("function_call", None, function.get("name"), function.get("arguments"))
 
 
 def _read_content(answer: Assembly, content: object) -> None:
@@ -76,16 +77,23 @@ def _read_content(answer: Assembly, content: object) -> None:
             answer.reasoning(text(thought.get("text")))
 
 
-def _read_reasoning(answer: Assembly, message: Mapping[str, Any]) -> None:
-    """One of three spellings: servers that send several say the same in each."""
-    said = text(message.get("reasoning")) or text(message.get("reasoning_content"))
-    if not said:
-        details = map(mapping, sequence(message.get("reasoning_details")))
-        said = "".join(text(detail.get("text")) or text(detail.get("summary")) for detail in details)
-    answer.reasoning(said)
+def _reasoning(message: Mapping[str, Any]) -> str:
+    """What was thought, in one of three spellings: servers that send several say the same in each."""
+    said = text(message.get("reasoning") or message.get("reasoning_content"))
+    if said or "reasoning_details" not in message:
+        return said
+    details = map(mapping, sequence(message["reasoning_details"]))
+    return "".join(text(detail.get("text")) or text(detail.get("summary")) for detail in details)
 
 
 def _read_tool_call(answer: Assembly, call: Mapping[str, Any], key: object) -> None:
     """A call or a fragment of one."""
     function = mapping(call.get("function"))
     answer.tool_call(key, call.get("id"), function.get("name"), function.get("arguments"))
+
+
+def _read_end(answer: Assembly, choice: Mapping[str, Any]) -> None:
+    if choice.get("finish_reason"):
+        answer.finish(choice["finish_reason"])
+    if choice.get("error"):
+        answer.error_kind = error_kind(None, choice)

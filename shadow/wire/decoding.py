@@ -98,29 +98,36 @@ def _decoder(encoding: str) -> Decoder | None:
         return None
 
 
-class _Zlib:
-    """gzip with any number of members, and deflate: with zlib's header, as it should be, or raw, as it often is."""
+class _Gzip:
+    """gzip, with any number of members."""
 
     def __init__(self) -> None:
-        self._stream = zlib.decompressobj(wbits=47)  # tells gzip and zlib apart by their headers
-        self._begun = False
+        self._member = zlib.decompressobj(wbits=31)
 
     def __call__(self, data: bytes, room: int) -> bytes:
-        if not self._begun and data[:1]:
-            self._begun = True
-            if not _has_zlib_header(data):
-                self._stream = zlib.decompressobj(wbits=-15)
-        decoded = self._stream.decompress(data, room)
-        while self._stream.unused_data[:1] == b"\x1f" and len(decoded) < room:
-            rest = self._stream.unused_data
-            self._stream = zlib.decompressobj(wbits=47)
-            decoded += self._stream.decompress(rest, room - len(decoded))
+        decoded = b""
+        if not self._member.eof:
+            decoded = self._member.decompress(data, room)
+            data = self._member.unused_data
+        while self._member.eof and data and len(decoded) < room:
+            self._member = zlib.decompressobj(wbits=31)
+            decoded += self._member.decompress(data, room - len(decoded))
+            data = self._member.unused_data
         return decoded
 
 
-def _has_zlib_header(data: bytes) -> bool:
-    """Whether this begins as gzip, or as zlib: method 8 in the low bits (RFC 1950). A raw block never begins so."""
-    return data[0] == 0x1F or data[0] & 0x0F == 8
+class _Deflate:
+    """deflate: with zlib's header, as it should be (RFC 9110, section 8.4.1.2), or raw, as it often is."""
+
+    def __init__(self) -> None:
+        self._stream: Any = None
+
+    def __call__(self, data: bytes, room: int) -> bytes:
+        if self._stream is None:
+            zlib_header = data[0] & 0x0F == 8  # the method, in the low bits (RFC 1950); a raw block never begins so
+            self._stream = zlib.decompressobj(wbits=15 if zlib_header else -15)
+        decoded: bytes = self._stream.decompress(data, room)
+        return decoded
 
 
 class _Brotli:
@@ -155,9 +162,9 @@ class _Zstandard:
 
 
 _DECODERS: Final[dict[str, Callable[[], Decoder]]] = {
-    "gzip": _Zlib,
-    "x-gzip": _Zlib,
-    "deflate": _Zlib,
+    "gzip": _Gzip,
+    "x-gzip": _Gzip,
+    "deflate": _Deflate,
     "br": _Brotli,
     "zstd": _Zstandard,
 }

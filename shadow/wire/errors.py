@@ -19,7 +19,7 @@ class ErrorKind(StrEnum):
     # the request
     INVALID_REQUEST = "invalid_request"
     PARAM_REJECTED = "param_rejected"  # this endpoint takes the request in another form: no judgement of its model
-    CONTEXT_LENGTH = "context_length"
+    CONTEXT_LENGTH = "context_length"  # more tokens than the model's context, or the request's own limit, has room for
     TOO_LARGE = "too_large"
     CONTENT_POLICY = "content_policy"  # moderation, guardrails, refusals: such a request is not for other eyes
     TOOL_CALL_INVALID = "tool_call_invalid"  # the model's own tool call did not fit its schema
@@ -125,7 +125,7 @@ _WORDS: Final = {
 # these are what a request is, not parameters of it.
 _ABOUT_THE_REQUEST: Final = (400, 404, 422)
 _NOT_PARAMETERS: Final = frozenset({"messages", "model", "input", "prompt"})
-_CONTEXT: Final = re.compile(r"context (length|window|size)|maximum context|token limit|too many tokens", re.IGNORECASE)
+_TOKENS: Final = re.compile(r"context (length|window|size)|maximum context|token limit|too many tokens", re.IGNORECASE)
 _UNSUPPORTED: Final = re.compile(
     r"(unsupported|unknown|unrecognized|unexpected|unsupported|extra|additional|invalid) "
     r"((request )?(argument|parameter|param|field|input|property|keyword)|value: )"
@@ -162,11 +162,13 @@ def _fault(document: Any) -> Mapping[str, Any] | None:
     if isinstance(document, list):  # Google's OpenAI layer
         return next((fault for fault in map(_fault, document[:1]) if fault), None)
     body = mapping(document)
-    error = body.get("error") or mapping(body.get("x_groq")).get("error")
-    if isinstance(error, str):
-        return {**body, "message": error}
+    error = body.get("error")
+    if not error and "x_groq" in body:
+        error = mapping(body["x_groq"]).get("error")
     if isinstance(error, dict):
         return error
+    if isinstance(error, str) and error:
+        return {**body, "message": error}
     if body.get("object") == "error" or body.get("type") == "error" or "detail" in body:
         return body
     return None
@@ -185,7 +187,7 @@ def _words(fault: Mapping[str, Any]) -> Iterator[str]:
     upstream = _upstream(metadata.get("raw"))
     if upstream is not None:
         yield from _words(upstream)
-    if _CONTEXT.search(_message(fault)):
+    if _TOKENS.search(_message(fault)):
         yield "context_length_exceeded"
 
 

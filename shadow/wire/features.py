@@ -102,6 +102,11 @@ def _several(body: _Body) -> bool:
     return isinstance(count, int) and count > 1
 
 
+def _logprobs(body: _Body) -> bool:
+    included = sequence(body.get("include"))  # at `/responses`
+    return bool(body.get("logprobs") or body.get("top_logprobs") or "message.output_text.logprobs" in included)
+
+
 def _stateful(body: _Body) -> bool:
     return bool(
         body.get("store") is True
@@ -120,7 +125,7 @@ _USES: Final[dict[str, Callable[[_Body], bool]]] = {
     "parallel_tools": _parallel,
     "media_output": _media,
     "reasoning": _reasoning,
-    "logprobs": lambda body: bool(body.get("logprobs") or body.get("top_logprobs")),
+    "logprobs": _logprobs,
     "logit_bias": lambda body: bool(body.get("logit_bias")),
     "multiple_choices": _several,
     "prediction": lambda body: bool(body.get("prediction")),

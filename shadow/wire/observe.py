@@ -6,14 +6,15 @@ anomaly; what is wrong with this code is the anomaly `reader_failed`, and a line
 
 import logging
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
-from shadow.exchange import Cost, Exchange, Observation, Timings, Usage
+from shadow.exchange import Exchange, Observation, Timings
 from shadow.wire import answer, usage
 from shadow.wire.answer import read_answer
 from shadow.wire.decoding import decode, encoding, header
+from shadow.wire.prices import PriceBook
 from shadow.wire.request import Endpoint, InferenceRequest, endpoint_of, read_request
 from shadow.wire.timings import read_timings
 from shadow.wire.usage import Reported, read_usage, reported
@@ -31,24 +32,7 @@ ANOMALIES: Final = (
 _log = logging.getLogger("shadow.wire")
 
 
-class Book(Protocol):
-    """The prices of one arm, as `shadow.wire.prices.PriceBook` gives them."""
-
-    def cost(
-        self,
-        usage: Usage,
-        models: Sequence[str | None],
-        at: datetime,
-        reported: Reported | None = None,
-        *,
-        service_tier: str | None = None,
-        cached_response: bool = False,
-    ) -> Cost:
-        """What one answered call costs."""
-        ...
-
-
-def observe(exchange: Exchange, book: Book) -> Observation:
+def observe(exchange: Exchange, book: PriceBook) -> Observation:
     """The facts of one exchange, priced by its arm's book. Never raises."""
     endpoint = endpoint_of(exchange)
     plain = Timings(first_byte_s=exchange.first_byte_s, total_s=exchange.total_s)
@@ -62,7 +46,7 @@ def observe(exchange: Exchange, book: Book) -> Observation:
         return Observation(inference=True, timings=plain, anomalies=("reader_failed",))
 
 
-def _observe(exchange: Exchange, endpoint: Endpoint, book: Book) -> Observation:
+def _observe(exchange: Exchange, endpoint: Endpoint, book: PriceBook) -> Observation:
     request = read_request(exchange)
     request_model = request.model if request else None
     decoded = decode(exchange.response_body, encoding(exchange.response_headers), exchange.arrivals)

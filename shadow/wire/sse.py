@@ -13,6 +13,7 @@ MAX_LINE_BYTES: Final = 16 << 20
 MAX_EVENT_BYTES: Final = 16 << 20
 
 _BOM: Final = b"\xef\xbb\xbf"
+_COLON: Final = 0x3A
 
 
 class Event(NamedTuple):
@@ -48,18 +49,20 @@ class SSEParser:
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete."""
         events: list[Event] = []
+        if self.gave_up:
+            return events
         if self._after_cr and data[:1] == b"\n":  # the second half of a CRLF whose CR ended a line already
             data = data[1:]
             self._offset += 1
             self._after_cr = False
         for piece in data.splitlines(keepends=True):
-            if self.gave_up:
-                return events
             line = piece.rstrip(b"\r\n")
             if len(line) == len(piece):
                 self._keep(line)
             else:
                 self._end_line(line, self._offset + len(line) + 1, events)
+            if self.gave_up:
+                break
             self._offset += len(piece)
         if data:
             self._after_cr = data.endswith(b"\r")
@@ -68,13 +71,14 @@ class SSEParser:
     def close(self) -> list[Event]:
         """The event, if any, that the end of the stream completes although its blank line never came."""
         events: list[Event] = []
-        if self._line and not self.gave_up:
+        if self._line:
             self._end_line(b"", self._offset, events)
         if not self.gave_up:
             self._dispatch(self._offset, events)
         return events
 
     def _keep(self, piece: bytes) -> None:
+        """The beginning of a line, or more of it."""
         self._line.append(piece)
         self._line_bytes += len(piece)
         if self._line_bytes > self._max_line_bytes:
@@ -92,7 +96,7 @@ class SSEParser:
             self._dispatch(end, events)
         elif len(line) > self._max_line_bytes:
             self._give_up("line_too_long")
-        elif line[0] != 0x3A:  # a colon first makes a comment
+        elif line[0] != _COLON:  # which begins a comment
             self._take(line)
 
     def _take(self, line: bytes) -> None:
