@@ -1,12 +1,15 @@
 """The recorder's metrics: what was stored and what became of replays, since it started."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from shadow.exchange import PRIMARY, Exchange, Observation, Recorded, Replay, ReplayOutcome
-from shadow.record.labels import Labels
+from shadow.mirror.arm import ArmState
+from shadow.mirror.circuit import State
+from shadow.record.labels import SERIES, Labels
 from shadow.store.errors import Trouble
 from shadow.store.sqlite import Ended
 
@@ -23,7 +26,7 @@ LAG_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
 class Metrics:
     """One registry, and what is counted in it. Series that come from outside are bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, series: int = SERIES) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside every counter, which no dashboard reads
         self.registry = registry = CollectorRegistry()
         self.exchanges = Counter(
@@ -58,13 +61,27 @@ class Metrics:
         self.store_errors = Counter(
             "shadow_store_errors", "Batches the store did not take.", ("trouble",), registry=registry
         )
+        self.paused = Gauge("shadow_replays_paused", "1 while an operator has paused replays.", registry=registry)
+        self.waiting = Gauge("shadow_replays_waiting", "Replays that wait for their turn.", ("arm",), registry=registry)
+        self.in_flight = Gauge("shadow_replays_in_flight", "Replays being performed.", ("arm",), registry=registry)
+        self.circuit_open = Gauge(
+            "shadow_circuit_open", "1 while a failing candidate is left alone.", ("arm",), registry=registry
+        )
         for trouble in Trouble:
             self.store_errors.labels(trouble.value)
-        self._by_caller, self._by_payer, self._by_model = Labels(), Labels(), Labels()
+        self._by_caller, self._by_payer, self._by_model = Labels(series), Labels(series), Labels(series)
 
     def expose(self) -> bytes:
         """The registry in Prometheus' text format 0.0.4."""
         return generate_latest(self.registry)
+
+    def show(self, arms: Iterable[ArmState], *, paused: bool) -> None:
+        """Set what is as it is now."""
+        self.paused.set(paused)
+        for arm in arms:
+            self.waiting.labels(arm.arm).set(arm.queued)
+            self.in_flight.labels(arm.arm).set(arm.in_flight)
+            self.circuit_open.labels(arm.arm).set(arm.circuit is not State.CLOSED)
 
     def stored(self, recorded: Recorded, now: float) -> None:
         """Count a new exchange and those of its replays that ended at once."""

@@ -52,7 +52,7 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
                 ledger=ledger,
                 metrics=metrics,
             )
-            async with _serving(application(inbox, metrics, config.handoff.max_bytes + ROOM_FOR_HEADS), socket):
+            async with _serving(application(inbox, mirror, metrics, config.handoff.max_bytes + ROOM_FOR_HEADS), socket):
                 retention = spawn(_retain(store, config.store.retention_days), "retention")
                 try:
                     yield

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -21,4 +22,10 @@ def spawn(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
 def _ended(task: asyncio.Task[Any]) -> None:
     _running.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("the task %s crashed: %s", task.get_name(), type(error).__name__, exc_info=error)
+        log.error("the task %s crashed: %s", task.get_name(), where(error))
+
+
+def where(error: BaseException) -> str:
+    """An error as its type and place, without its text: that may quote a body."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} in {frames[-1].filename}:{frames[-1].lineno}" if frames else type(error).__name__
