@@ -10,13 +10,14 @@ from urllib.parse import unquote_to_bytes
 from shadow.config import AttributionRules, Registry, Rule
 from shadow.exchange import Attribution
 from shadow.fingerprint import fingerprint
-from shadow.forward.headers import RawHeaders, values
+from shadow.forward.headers import RawHeaders, by_name
 
 VALUE_CHARACTERS: Final = 256  # a name of a tenant or feature; longer ones would only fill rows and metrics
 KEY_HEADERS: Final = (b"x-api-key", b"api-key")  # as Anthropic's and Azure's clients send it
 
+Named = Mapping[bytes, list[bytes]]  # header values by name in lower case
 # What a rule may look at: the request target, the headers, and the key's fingerprint.
-Finder = Callable[[bytes, RawHeaders, str | None], str | None]
+Finder = Callable[[bytes, Named, str | None], str | None]
 
 
 class Attributor:
@@ -30,11 +31,12 @@ class Attributor:
 
     def attribute(self, target: bytes, headers: RawHeaders) -> Attribution:
         """What target and headers tell; None where no rule finds a value."""
-        key = api_key(headers)
+        named = by_name(headers)
+        key = api_key(named)
         owner = None if key is None else fingerprint(key, self._secret)
         return Attribution(
-            tenant=_first(self._tenant, target, headers, owner),
-            feature=_first(self._feature, target, headers, owner),
+            tenant=_first(self._tenant, target, named, owner),
+            feature=_first(self._feature, target, named, owner),
             key_fingerprint=owner,
         )
 
@@ -44,21 +46,21 @@ class Attributor:
         return {name: value.encode() for name, value in named if name is not None and value is not None}
 
 
-def api_key(headers: RawHeaders) -> str | None:
+def api_key(named: Named) -> str | None:
     """The API key of a request, wherever clients put it; None where it has none."""
-    for value in values(headers, b"authorization"):
+    for value in named.get(b"authorization", ()):
         scheme, _, credentials = value.strip().partition(b" ")
         if scheme.lower() == b"bearer" and credentials.strip():
             return credentials.strip().decode("utf-8", "replace")
     for name in KEY_HEADERS:
-        for value in values(headers, name):
+        for value in named.get(name, ()):
             if value.strip():
                 return value.strip().decode("utf-8", "replace")
     return None
 
 
-def _first(finders: list[Finder], target: bytes, headers: RawHeaders, owner: str | None) -> str | None:
-    return next((value for finder in finders if (value := finder(target, headers, owner))), None)
+def _first(finders: list[Finder], target: bytes, named: Named, owner: str | None) -> str | None:
+    return next((value for finder in finders if (value := finder(target, named, owner))), None)
 
 
 def _finder(rule: Rule, owners: Mapping[str, str]) -> Finder | None:
@@ -70,19 +72,19 @@ def _finder(rule: Rule, owners: Mapping[str, str]) -> Finder | None:
     if rule.path_prefix is not None:
         return _in_path(rule.path_prefix.encode())
     if rule.key:
-        return lambda _target, _headers, owner: None if owner is None else owners.get(owner)
+        return lambda _target, _named, owner: None if owner is None else owners.get(owner)
     return None
 
 
 def _in_header(name: bytes) -> Finder:
-    def find(_target: bytes, headers: RawHeaders, _owner: str | None) -> str | None:
-        return next((found for value in values(headers, name) if (found := _readable(value))), None)
+    def find(_target: bytes, named: Named, _owner: str | None) -> str | None:
+        return next((found for value in named.get(name, ()) if (found := _readable(value))), None)
 
     return find
 
 
 def _in_query(name: bytes) -> Finder:
-    def find(target: bytes, _headers: RawHeaders, _owner: str | None) -> str | None:
+    def find(target: bytes, _named: Named, _owner: str | None) -> str | None:
         for field in target.partition(b"?")[2].split(b"&"):
             key, _, value = field.replace(b"+", b" ").partition(b"=")
             if unquote_to_bytes(key) == name and (found := _readable(unquote_to_bytes(value))):
@@ -95,7 +97,7 @@ def _in_query(name: bytes) -> Finder:
 def _in_path(prefix: bytes) -> Finder:
     prefix = prefix.rstrip(b"/") + b"/"
 
-    def find(target: bytes, _headers: RawHeaders, _owner: str | None) -> str | None:
+    def find(target: bytes, _named: Named, _owner: str | None) -> str | None:
         path = target.partition(b"?")[0]
         return _readable(unquote_to_bytes(path[len(prefix) :].partition(b"/")[0])) if path.startswith(prefix) else None
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from shadow.forward.headers import RawHeaders, values
+from shadow.forward.headers import RawHeaders, by_name
 
 BODILESS: Final = frozenset({204, 304})
 
@@ -20,8 +20,9 @@ class Framing:
 def framing(method: bytes, status: int, version: tuple[int, int], headers: RawHeaders, close: bool) -> Framing:
     """The framing of an answer. Raises ValueError where upstream's own is ambiguous."""
     close = close or version == (1, 0)
-    lengths = values(headers, b"content-length")
-    if len(lengths) > 1 or (lengths and values(headers, b"transfer-encoding")):
+    named = by_name(headers)
+    lengths = named.get(b"content-length", [])
+    if len(lengths) > 1 or (lengths and b"transfer-encoding" in named):
         raise ValueError("more than one framing")
     if method == b"HEAD" or status in BODILESS:
         return Framing(0, False, close)

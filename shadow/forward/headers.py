@@ -4,7 +4,7 @@ Hop-by-hop headers end here (RFC 9110, section 7.6.1), and so do tags meant for 
 as it came.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from shadow.exchange import Headers
@@ -26,26 +26,32 @@ KEPT_VALUE_CHARACTERS: Final = 1024  # of a header on the allow-lists: far above
 
 def request_headers(headers: RawHeaders, host: bytes, tags: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
     """What goes upstream: `Host` is the upstream's, and a tag is added where the client did not send that header."""
-    kept = []
-    for name, value in _end_to_end(headers):
-        lower = name.lower()
-        if lower == b"host":
-            value = host
+    passed, present = [], set()
+    for lower, name, value in _end_to_end(headers):
         if not lower.startswith(OWN_PREFIX):
-            kept.append((name, value))
-    present = {name.lower() for name, _ in kept}
-    kept += [(name, value) for name, value in tags.items() if name.lower() not in present]
-    return kept
+            passed.append((name, host if lower == b"host" else value))
+            present.add(lower)
+    passed += [(name, value) for name, value in tags.items() if name.lower() not in present]
+    return passed
 
 
 def response_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     """What goes back to the client: an upstream cannot set the mark of the sidecar's own answers."""
-    return [(name, value) for name, value in _end_to_end(headers) if name.lower() != OWN_ERROR.lower()]
+    return [(name, value) for lower, name, value in _end_to_end(headers) if lower != OWN_ERROR.lower()]
 
 
-def values(headers: RawHeaders, lower_name: bytes) -> list[bytes]:
-    """All values of one header, in order."""
-    return [value for name, value in headers if name.lower() == lower_name]
+def by_name(headers: RawHeaders) -> dict[bytes, list[bytes]]:
+    """All values under each name in lower case, in order."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        found.setdefault(name.lower(), []).append(value)
+    return found
+
+
+def members(values: Iterable[bytes]) -> frozenset[bytes]:
+    """The members of a comma-separated header, lower case."""
+    found = (member.strip().lower() for value in values for member in value.split(b","))
+    return frozenset(member for member in found if member)
 
 
 def kept(headers: RawHeaders, allowed: frozenset[str]) -> Headers:
@@ -59,15 +65,9 @@ def text(value: bytes) -> str:
     return value[: KEPT_VALUE_CHARACTERS * 4].decode("utf-8", "replace")[:KEPT_VALUE_CHARACTERS]
 
 
-def listed(headers: RawHeaders, lower_name: bytes) -> frozenset[bytes]:
-    """The members of a comma-separated header, lower case."""
-    members = b",".join(values(headers, lower_name)).split(b",")
-    return frozenset(member.strip().lower() for member in members if member.strip())
-
-
-def _end_to_end(headers: RawHeaders) -> Iterator[tuple[bytes, bytes]]:
-    dropped = HOP_BY_HOP | (listed(headers, b"connection") - END_TO_END)
-    for name, value in headers:
-        lower = name.lower()
-        if lower not in dropped and not lower.startswith(b"proxy-"):
-            yield name, value
+def _end_to_end(headers: RawHeaders) -> list[tuple[bytes, bytes, bytes]]:
+    """The headers that go on, each with its name in lower case before it."""
+    lowered = [(name.lower(), name, value) for name, value in headers]
+    listed = members(value for lower, _, value in lowered if lower == b"connection")
+    dropped = HOP_BY_HOP | (listed - END_TO_END) if listed else HOP_BY_HOP
+    return [one for one in lowered if one[0] not in dropped and not one[0].startswith(b"proxy-")]

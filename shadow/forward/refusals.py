@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from shadow.forward.headers import OWN_ERROR, RawHeaders, listed, values
+from shadow.forward.headers import OWN_ERROR, RawHeaders, by_name, members
 
 ORIGIN_FORM: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*")  # printable ASCII without `#` (RFC 9112, section 3.2.1)
 LENGTH: Final = re.compile(rb"[0-9]{1,18}")
@@ -66,17 +66,16 @@ def refusal(method: bytes, target: bytes, version: tuple[int, int], headers: Raw
         return TUNNEL
     if not ORIGIN_FORM.fullmatch(target):
         return BAD_TARGET
-    hosts = len(values(headers, b"host"))
+    named = by_name(headers)
+    hosts = len(named.get(b"host", ()))
     if hosts > 1 or (hosts == 0 and version == (1, 1)):
         return BAD_HOST
-    if b"websocket" in listed(headers, b"upgrade"):
+    if b"websocket" in members(named.get(b"upgrade", ())):
         return UPGRADE
-    return _framing(version, headers)
+    return _framing(version, named.get(b"content-length", []), named.get(b"transfer-encoding", []))
 
 
-def _framing(version: tuple[int, int], headers: RawHeaders) -> Refusal | None:
-    lengths = values(headers, b"content-length")
-    codings = values(headers, b"transfer-encoding")
+def _framing(version: tuple[int, int], lengths: list[bytes], codings: list[bytes]) -> Refusal | None:
     if len(lengths) > 1 or any(not LENGTH.fullmatch(length) for length in lengths):
         return BAD_FRAMING
     if codings and (lengths or version == (1, 0)):

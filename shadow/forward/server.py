@@ -1,33 +1,27 @@
 """The data port: aiohttp's server, set so that it changes nothing, and the loop that moves chunks both ways."""
 
 import asyncio
-import socket
-import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestHandler
 
 from shadow.exchange import Outcome
 from shadow.forward.framing import Framing, framing, head
-from shadow.forward.headers import RawHeaders, listed, response_headers, values
+from shadow.forward.headers import RawHeaders, by_name, members, response_headers
+from shadow.forward.listener import Listener, Outgoing, abort, own_answer
 from shadow.forward.passage import Passage, Passages
 from shadow.forward.refusals import BAD_HEADER, FAILED, GARBLED, MALFORMED, STOPPED, TIMED_OUT, Refusal, refusal
 from shadow.forward.tap import Capture
-from shadow.forward.upstream import BROKEN, HEADER_COUNT, LINE_BYTES, Upstream, UpstreamError
+from shadow.forward.upstream import BROKEN, Upstream, UpstreamError
 
 BROKE_OFF: Final = "upstream_broke_off"
 CLIENT_LEFT: Final = "client_left"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 CUT_S: Final = 1.0  # cancelled streams need a few turns of the loop to record their end
-
-Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Server:
@@ -40,7 +34,7 @@ class Server:
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
-        self.listener = _Listener(self.serve, passages.refused)
+        self.listener = Listener(self.serve, passages.refused)
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, from its head to the end of its answer."""
@@ -49,10 +43,10 @@ class Server:
         declined = refusal(method, target, version, request.raw_headers) or _inexpressible(request.raw_headers)
         if declined is not None:
             self._passages.refused(declined)
-            return _own(request, declined, close=True)
+            return own_answer(request, declined, close=True)
         passage = self._passages.open(method, target, request.raw_headers)
         crossing = _Crossing(request, passage, self._upstream)
-        task = asyncio.current_task()
+        task = cast("asyncio.Task[Any]", asyncio.current_task())  # never None inside of a coroutine
         self._entered(task)
         try:
             return await crossing.run()
@@ -75,14 +69,12 @@ class Server:
             await asyncio.wait(cut_short, timeout=CUT_S)
         await self.listener.shutdown(0)
 
-    def _entered(self, task: "asyncio.Task[Any] | None") -> None:
-        if task is not None:
-            self._running.add(task)
+    def _entered(self, task: asyncio.Task[Any]) -> None:
+        self._running.add(task)
         self._idle.clear()
 
-    def _left(self, task: "asyncio.Task[Any] | None") -> None:
-        if task is not None:
-            self._running.discard(task)
+    def _left(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
         if not self._running:
             self._idle.set()
 
@@ -121,7 +113,7 @@ class _Crossing:
             return
         begun = self._passage.capture.status is not None
         self._end(Outcome.UPSTREAM_TRUNCATED if begun else Outcome.UPSTREAM_FAILED, STOPPED.code)
-        _abort(self._request)
+        abort(self._request)
 
     def _failed(self, said: Refusal) -> web.StreamResponse:
         if self._upload.broken:
@@ -130,7 +122,7 @@ class _Crossing:
         else:
             self._end(Outcome.UPSTREAM_FAILED, said.code)
         self._passage.answered = said.status
-        return _own(self._request, said, close=not self._upload.finished)
+        return own_answer(self._request, said, close=not self._upload.finished)
 
     async def _pass_on(self, answer: aiohttp.ClientResponse) -> web.StreamResponse:
         here_at, capture = time.monotonic(), self._passage.capture
@@ -140,7 +132,7 @@ class _Crossing:
             return self._failed(GARBLED)
         capture.answered(answer.status, answer.raw_headers)
         reason = (answer.reason or "").encode("utf-8", "surrogateescape")
-        outgoing = _Outgoing(head(answer.status, reason, response_headers(answer.raw_headers), how), how)
+        outgoing = Outgoing(head(answer.status, reason, response_headers(answer.raw_headers), how), how)
         self._passage.answered = answer.status
         try:
             await outgoing.prepare(self._request)
@@ -149,7 +141,7 @@ class _Crossing:
         self._passage.overhead_s += time.monotonic() - here_at
         return await self._stream(answer, outgoing, how)
 
-    async def _stream(self, answer: aiohttp.ClientResponse, outgoing: "_Outgoing", how: Framing) -> web.StreamResponse:
+    async def _stream(self, answer: aiohttp.ClientResponse, outgoing: Outgoing, how: Framing) -> web.StreamResponse:
         """Chunks from upstream to the client. What upstream breaks and what the client breaks never mix."""
         capture = self._passage.capture
         while True:
@@ -183,13 +175,13 @@ class _Crossing:
         version = (request.version.major, request.version.minor)
         return framing(asked.method, answer.status, version, answer.raw_headers, close)
 
-    def _client_left(self, outgoing: "_Outgoing") -> web.StreamResponse:
+    def _client_left(self, outgoing: Outgoing) -> web.StreamResponse:
         self._end(Outcome.CLIENT_CANCELLED, CLIENT_LEFT)
         return outgoing
 
-    def _truncated(self, outgoing: "_Outgoing", failure: str) -> web.StreamResponse:
+    def _truncated(self, outgoing: Outgoing, failure: str) -> web.StreamResponse:
         self._end(Outcome.UPSTREAM_TRUNCATED, failure)
-        _abort(self._request)
+        abort(self._request)
         return outgoing
 
     def _end(self, outcome: Outcome, failure: str | None) -> None:
@@ -202,7 +194,9 @@ class _Upload:
     def __init__(self, request: web.BaseRequest, capture: Capture) -> None:
         self._request = request
         self._capture = capture
-        self._chunked = bool(values(request.raw_headers, b"transfer-encoding"))
+        named = by_name(request.raw_headers)
+        self._chunked = b"transfer-encoding" in named
+        self._awaited = b"100-continue" in members(named.get(b"expect", ()))
         self.broken = False  # the client sent something that is no body
 
     @property
@@ -221,7 +215,7 @@ class _Upload:
     async def _chunks(self) -> AsyncIterator[bytes]:
         content = self._request.content
         transport = self._request.transport
-        if transport is not None and b"100-continue" in listed(self._request.raw_headers, b"expect"):
+        if self._awaited and transport is not None:
             transport.write(CONTINUE)
         try:
             while chunk := await content.readany():
@@ -232,134 +226,11 @@ class _Upload:
             raise
 
 
-class _Outgoing(web.StreamResponse):
-    """An answer whose head is written as given: aiohttp would add to it, take from it and merge names."""
-
-    def __init__(self, head: bytes, how: Framing) -> None:
-        super().__init__()
-        self._head = head
-        self._how = how
-        self._keep_alive = not how.close
-
-    async def prepare(self, request: web.BaseRequest) -> Any:
-        """Write the head. Raises ConnectionError where the client has left."""
-        if self._payload_writer is not None or self._eof_sent:
-            return self._payload_writer
-        transport = request.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client has left")
-        self._req = request
-        writer = self._payload_writer = request.writer
-        writer.length = self._how.length
-        if self._how.chunked:
-            writer.enable_chunking()
-        transport.write(self._head)
-        writer.output_size += len(self._head)
-        return writer
-
-
-class _Listener(web.Server):
-    """Makes a `_Connection` of every accepted socket. aiohttp's own would fall back to defaults on a wrong setting."""
-
-    def __init__(self, serve: Serve, refused: Callable[[Refusal], None]) -> None:
-        super().__init__(serve, handler_cancellation=True)
-        self.refused = refused
-        self.retiring = False
-
-    def __call__(self) -> RequestHandler:
-        return _Connection(
-            self,
-            loop=asyncio.get_running_loop(),
-            auto_decompress=False,
-            max_line_size=LINE_BYTES,
-            max_field_size=LINE_BYTES,
-            max_headers=HEADER_COUNT,
-            access_log=None,
-        )
-
-    def retire(self) -> None:
-        """Close idle connections now, and each busy one after its answer."""
-        self.retiring = True
-        for connection in self.connections:
-            if isinstance(connection, _Connection) and connection.idle:
-                connection.close()
-
-
-class _Connection(RequestHandler):
-    """One client connection. Its own error answers repeat nothing of the request, and nothing of it is logged."""
-
-    __slots__ = ("_listener",)
-
-    def __init__(self, listener: _Listener, **settings: Any) -> None:
-        super().__init__(listener, **settings)
-        self._listener = listener
-
-    @property
-    def idle(self) -> bool:
-        return not self._request_in_progress and not self._messages
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 (repeats the request)
-    ) -> web.StreamResponse:
-        """The answer to a request that aiohttp could not parse, or whose handling crashed."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer is under way")
-        malformed = status == MALFORMED.status or isinstance(exc, HttpProcessingError)
-        if not malformed:
-            self.logger.error("a request could not be handled", exc_info=exc)
-        said = MALFORMED if malformed else FAILED
-        self._listener.refused(said)
-        return _own(request, said, close=True)
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """End the answer; a retiring listener's connection takes no further request."""
-        finished = await super().finish_response(request, resp, start_time)
-        if self._listener.retiring:
-            self._close = True
-        return finished
-
-
-class _Whole(_Outgoing):
-    """An answer of the sidecar's own, with its whole body in hand."""
-
-    def __init__(self, head: bytes, how: Framing, body: bytes) -> None:
-        super().__init__(head + body, how)
-        self._how = Framing(None, False, how.close)
-
-
-def _own(request: web.BaseRequest, said: Refusal, close: bool) -> _Whole:
-    body = said.body
-    headers = [*said.headers, (b"Content-Length", b"%d" % len(body))]
-    how = Framing(len(body), False, close or not request.keep_alive)
-    shown = b"" if request.method == "HEAD" else body
-    return _Whole(head(said.status, said.reason, headers, how), how, shown)
-
-
 def _inexpressible(headers: RawHeaders) -> Refusal | None:
     """aiohttp's client drops bytes that are not UTF-8 in silence; such a request is refused instead."""
-    for name, value in headers:
-        if not (value.isascii() and name.isascii()):
-            try:
-                value.decode()
-            except UnicodeDecodeError:
-                return BAD_HEADER
+    for _, value in headers:
+        try:
+            value.decode()
+        except UnicodeDecodeError:
+            return BAD_HEADER
     return None
-
-
-def _abort(request: web.BaseRequest) -> None:
-    """End the connection so that no client can take what it has for the whole.
-
-    A body that ends with the connection has no other mark of its end: that client is sent a reset.
-    """
-    transport = request.transport
-    if transport is None:
-        return
-    if request.version.minor == 0 and (sock := transport.get_extra_info("socket")) is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-    transport.abort()

@@ -7,6 +7,7 @@ import pytest
 from shadow.config import AttributionRules, Registry
 from shadow.fingerprint import fingerprint
 from shadow.forward.attribution import VALUE_CHARACTERS, Attributor, api_key
+from shadow.forward.headers import by_name
 
 SECRET = b"secret"
 
@@ -108,7 +109,7 @@ def test_values_are_bounded() -> None:
 )
 def test_api_key_is_found_where_clients_put_it(headers: list[tuple[bytes, bytes]], key: str | None) -> None:
     """Bearer credentials first, then the headers of other dialects."""
-    assert api_key(headers) == key
+    assert api_key(by_name(headers)) == key
 
 
 def test_tags_carry_what_was_resolved() -> None:

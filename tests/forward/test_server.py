@@ -78,6 +78,17 @@ class TestBytesUnchanged:
         )
         assert bench.origin.requests[0].endswith(b"\r\n\r\n" + chunk(b"hello") + b"0\r\n\r\n")
 
+    async def test_trailers_reach_no_later_request(self, bench: Bench) -> None:
+        """After a chunked request, whose trailers the parser may leave behind, the connection is closed."""
+        client = await bench.connect()
+        await client.send(
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + chunk(b"hello")
+            + b"0\r\nX-Trailer: 1\r\n\r\n"
+        )
+        assert b"\r\nConnection: close\r\n" in await client.head()
+        assert await client.rest() == b"ok"
+
     async def test_get_with_a_body_keeps_it(self, bench: Bench) -> None:
         """The method decides nothing about the body of a request."""
         await bench.ask(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
@@ -299,6 +310,20 @@ class TestFaults:
             None,
         )
         assert counted == 1
+
+    async def test_tls_that_fails_is_told_apart(self, tmp_path: Path) -> None:
+        """An upstream that speaks no TLS where TLS is configured is a 502 with a word of its own."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        async with running(tmp_path) as plain:
+            plain.origin.script = script
+            (tmp_path / "tls").mkdir()
+            url = plain.origin.url.replace("http://", "https://")
+            async with running(tmp_path / "tls", upstream={"url": url}) as bench:
+                assert b"\r\nX-Shadow-Error: upstream_tls_failed\r\n" in await bench.ask(GET)
 
     async def test_upstreams_502_is_not_marked_as_the_sidecars(self, bench: Bench) -> None:
         """An upstream that sets the mark itself does not get it through."""
