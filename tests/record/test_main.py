@@ -103,7 +103,7 @@ def test_it_does_not_outlive_its_parent(tmp_path: Path) -> None:
 
 def test_it_does_not_start_for_a_parent_that_is_gone(tmp_path: Path) -> None:
     """A parent that died between starting it and being watched is noticed."""
-    with started(tmp_path, CONFIG, "--parent", "4194305")  # beyond the largest process id as process:
+    with started(tmp_path, CONFIG, "--parent", "4194305") as process:  # beyond the largest process id
         process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
 
