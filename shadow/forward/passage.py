@@ -3,9 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import urlsplit
 
 from shadow.config import Config
@@ -19,8 +18,6 @@ from shadow.forward.refusals import Refusal
 from shadow.forward.tap import Asked, Capture, Room
 
 log = logging.getLogger("shadow.forward")
-
-WALL_CLOCK: Final[Callable[[], float]] = time.time
 
 
 @dataclass(slots=True)
@@ -47,7 +44,7 @@ class Passages:
 
     def open(self, method: bytes, target: bytes, headers: RawHeaders) -> Passage:
         """A request is here and will be forwarded."""
-        opened_at, now = time.monotonic(), WALL_CLOCK()
+        opened_at, now = time.monotonic(), time.time()
         attribution = self._attributor.attribute(target, headers)
         asked = Asked(uuid7(int(now * 1000), os.urandom(RANDOM_BYTES)), now, method, target, headers, attribution)
         upstream = request_headers(headers, self._host, self._attributor.tags(attribution))
