@@ -18,6 +18,7 @@ from shadow.config import Config, ConfigError
 
 EXIT_USAGE: Final = 2
 EXIT_STORE: Final = 3
+EXIT_INTERRUPTED: Final = 130  # as shells report SIGINT
 AGE: Final = re.compile(r"(\d+)([smhdw])")
 AGE_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SEGMENTS: Final = ("tenant", "feature", "plan", "model")
@@ -178,9 +179,30 @@ def fingerprint(config_path: Path) -> None:
 
 
 @main.command()
-def demo() -> None:
-    """Run the whole thing against local stand-in providers: traffic, replays, report."""
-    raise NotImplementedError
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where configuration, database and log go; a new temporary directory where not given.",
+)
+def demo(directory: Path | None) -> None:
+    """Run the whole thing against local stand-in providers: traffic, replays, report.
+
+    Takes a few seconds; needs no network and no keys.
+    """
+    import asyncio
+    import tempfile
+
+    from shadow.demo import demo as demonstration
+
+    try:
+        if directory is None:
+            directory = Path(tempfile.mkdtemp(prefix="shadow-demo-"))
+        directory.mkdir(parents=True, exist_ok=True)
+        asyncio.run(demonstration.run(directory))
+    except (demonstration.DemoError, OSError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("stopped", EXIT_INTERRUPTED)
 
 
 def _read(path: Path) -> tuple[Config, str, Path]:
