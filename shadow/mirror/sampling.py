@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-import orjson
-
 from shadow.config import Sample, Where
 from shadow.exchange import Attribution, Exchange
 
@@ -35,7 +33,7 @@ def draw(sample: Sample, arm: str, exchange: Exchange, body: Mapping[str, Any], 
 
     `X-Shadow-Sample: always` is included with certainty, so it stands for itself alone; `never` was never drawn.
     """
-    asked = _header(exchange, ASK_HEADER)
+    asked = (_header(exchange, ASK_HEADER) or "").strip().lower()
     if asked == "never":
         return Draw(drawn=False, probability=None, asked=True)
     if asked == "always":
@@ -96,14 +94,12 @@ def _text(content: object) -> str:
 
 
 def _part(part: object) -> str:
-    if isinstance(part, dict) and part.get("type") == "text":
-        return str(part.get("text"))
-    if isinstance(part, dict):
-        part = {key: value for key, value in part.items() if key != "cache_control"}
-    try:
-        return orjson.dumps(part, option=orjson.OPT_SORT_KEYS).decode()
-    except TypeError:  # a number or text that JSON's usual range does not hold
-        return repr(part)
+    """What tells a part from others: its text, or where its picture is."""
+    if not isinstance(part, dict):
+        return ""
+    image = part.get("image_url")
+    said = image.get("url") if isinstance(image, dict) else part.get("text")
+    return said if isinstance(said, str) else ""
 
 
 def _joined(*parts: str) -> bytes:

@@ -1,6 +1,5 @@
 """The mirror as the recorder sees it: decide, submit, and a ledger that is told of every end once."""
 
-
 from aiohttp import web
 
 from shadow.exchange import Exchange, Replay, ReplayOutcome
