@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shadow.exchange import Agreement, Observation, ToolCall
-from shadow.wire.documents import parse
+from shadow.wire.documents import JSONError, parse
 
 JSON_FEATURES = ("json_object", "json_schema")
 
@@ -50,7 +50,7 @@ def _arguments(call: ToolCall) -> Any:
     """The arguments as a JSON value, or as their text where they are none. No arguments are `{}`, or nothing at all."""
     try:
         return parse(call.arguments.encode("utf-8", "replace")) if call.arguments.strip() else {}
-    except ValueError:
+    except JSONError:
         return call.arguments
 
 
@@ -72,6 +72,6 @@ def _json_valid(primary: Observation, replay: Observation) -> bool | None:
         return None
     try:
         value = parse(replay.answer.text.encode("utf-8", "replace"))
-    except ValueError:
+    except JSONError:
         return False
     return isinstance(value, dict) or "json_object" not in asked

@@ -12,7 +12,7 @@ from shadow.exchange import Exchange, Outcome
 from shadow.wire import chat, completions, embeddings, messages, responses
 from shadow.wire.assembly import Assembly, Reading
 from shadow.wire.decoding import Decoded
-from shadow.wire.documents import mapping, parse, usage_in_fragment, word_in_fragment
+from shadow.wire.documents import JSONError, mapping, parse, usage_in_fragment, word_in_fragment
 from shadow.wire.errors import ErrorKind, by_status, error_kind
 from shadow.wire.request import Endpoint
 from shadow.wire.sse import Event, SSEParser
@@ -79,7 +79,7 @@ def read_answer(exchange: Exchange, endpoint: Endpoint, decoded: Decoded) -> Rea
 def _kind(exchange: Exchange, reading: Reading, flaw: ErrorKind | None) -> ErrorKind | None:
     """What went wrong, the best witness first: the answer's words, its status, how it ended, what is missing in it."""
     if reading.error_kind:
-        return ErrorKind(reading.error_kind)
+        return reading.error_kind
     if exchange.status is not None and not 200 <= exchange.status < 300:
         return by_status(exchange.status)
     if reading.finish_reason == "error":
@@ -95,7 +95,7 @@ def _read_document(answer: Assembly, reader: _Reader, decoded: Decoded, status: 
     """A JSON body, or as much of it as is there."""
     try:
         document = parse(decoded.head)
-    except ValueError:
+    except JSONError:
         _read_fragments(answer, decoded)
         return ErrorKind.MALFORMED
     answer.error_kind = error_kind(status, document)
@@ -137,7 +137,7 @@ def _read_events(answer: Assembly, reader: _Reader, events: Iterable[Event]) -> 
             continue
         try:
             document = parse(event.data)
-        except ValueError:
+        except JSONError:
             anomalies += ["malformed_event"] if event.data else []
             continue
         answer.error_kind = answer.error_kind or error_kind(None, document)

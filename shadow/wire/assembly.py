@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from shadow.exchange import Answer, ToolCall
 from shadow.wire.documents import text, word
+from shadow.wire.errors import ErrorKind
 
 # What providers call the same end, in OpenAI's words. Others stay as sent.
 FINISH_REASONS: Final = {
@@ -50,7 +51,7 @@ class Reading:
     generation_id: str | None = None
     service_tier: str | None = None
     finish_reason: str | None = None
-    error_kind: str | None = None
+    error_kind: ErrorKind | None = None
     usage: Mapping[str, Any] = field(default_factory=dict)
     usage_source: bytes = b""
     answer: Answer = field(default_factory=Answer)
@@ -78,7 +79,7 @@ class Assembly:
         self.generation_id: str | None = None
         self.service_tier: str | None = None
         self.finish_reason: str | None = None
-        self.error_kind: str | None = None
+        self.error_kind: ErrorKind | None = None
         self.streamed = False
         self.ended = False
         self._source = b""

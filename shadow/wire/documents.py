@@ -18,8 +18,12 @@ _USAGE: Final = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _EXACT: Final = json.JSONDecoder(parse_float=Decimal)
 
 
+class JSONError(ValueError):
+    """The bytes are not a JSON text, or one that nests deeper than anyone means."""
+
+
 def parse(data: bytes) -> Any:
-    """The value of a JSON text. Raises ValueError where it is none.
+    """The value of a JSON text. Raises JSONError and nothing else.
 
     What orjson refuses and servers written in Python send is taken: NaN, invalid UTF-8, half a surrogate pair.
     """
@@ -29,8 +33,8 @@ def parse(data: bytes) -> Any:
         pass
     try:
         return _clean(json.loads(data.decode("utf-8", "replace")))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    except (ValueError, RecursionError) as error:
+        raise JSONError from error
 
 
 def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from shadow.wire.documents import mapping, parse, sequence, text
+from shadow.wire.documents import JSONError, mapping, parse, sequence, text
 
 
 class ErrorKind(StrEnum):
@@ -166,7 +166,9 @@ def _fault(document: Any) -> Mapping[str, Any] | None:
     if not error and "x_groq" in body:
         error = mapping(body["x_groq"]).get("error")
     if isinstance(error, dict):
-        return error
+        return (
+            {"error_type": body["error_type"], **error} if "error_type" in body else error
+        )  # `/responses` says it here
     if isinstance(error, str) and error:
         return {**body, "message": error}
     if body.get("object") == "error" or body.get("type") == "error" or "detail" in body:
@@ -195,7 +197,7 @@ def _upstream(raw: object) -> Mapping[str, Any] | None:
     """The provider's error that OpenRouter hands on as a string, where that string is JSON. It holds no other."""
     try:
         fault = _fault(parse(text(raw).encode("utf-8", "replace")))
-    except ValueError:
+    except JSONError:
         return None
     return None if fault is None else {key: value for key, value in fault.items() if key != "metadata"}
 

@@ -72,7 +72,7 @@ def _observe(exchange: Exchange, endpoint: Endpoint, book: PriceBook) -> Observa
         cost=cost,
         timings=read_timings(exchange, reading, decoded.arrivals, counts.output_tokens),
         finish_reason=reading.finish_reason,
-        error_kind=reading.error_kind,
+        error_kind=reading.error_kind and reading.error_kind.value,
         features=request.features if request else frozenset(),
         anomalies=(*reading.anomalies, *_anomalies(exchange, request, stated)),
         answer=reading.answer,
