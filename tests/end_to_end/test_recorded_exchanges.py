@@ -129,7 +129,10 @@ def read_sync(base: str, row: dict[str, Any]) -> object:
 
 
 async def test_every_exchange_has_one_row_with_its_exact_cost(ways: Ways, http: aiohttp.ClientSession) -> None:
-    """Each recording becomes one row, none is lost or doubled, and `usage.cost` is stored to the last digit."""
+    """Each recording becomes one row, none is lost or doubled, and `usage.cost` is stored to the last digit.
+
+    Under BYOK, where `usage.cost` is the router's fee alone, the cost that is compared has the provider's part in it.
+    """
     rows = load("openrouter.ai")
     for number, row in enumerate(rows):
         headers = {"X-Scenario": row["name"], "X-Tenant-Id": f"tenant-{number}"}
@@ -143,13 +146,14 @@ async def test_every_exchange_has_one_row_with_its_exact_cost(ways: Ways, http: 
         reported = reported_cost(row)
         if reported is not None:
             assert each["cost_source"] == "reported", row["name"]
-            assert cost_of(each) == reported, row["name"]
+            assert Decimal(each["stated_cost_usd"]) == reported, row["name"]
+            assert cost_of(each) == reported + billed_apart(row), row["name"]
         assert each["request_model"] == row["request_body"]["model"]
         assert each["status"] == row["status"]
 
 
 COSTS = """
-    SELECT tenant, status, request_model, cost_source, cost_nano_usd, cost_usd_exact FROM exchanges
+    SELECT tenant, status, request_model, stated_cost_usd, cost_source, cost_nano_usd, cost_usd_exact FROM exchanges
 """
 
 
@@ -161,11 +165,21 @@ def cost_of(row: dict[str, Any]) -> Decimal | None:
 
 
 def reported_cost(row: dict[str, Any]) -> Decimal | None:
-    """The last `usage.cost` in a recording, read the plainest way there is."""
-    body = row["response_body"]
-    texts = [body]
+    """The last `usage.cost` in a recording."""
+    usages = usages_in(row)
+    return usages[-1].get("cost") if usages else None
+
+
+def billed_apart(row: dict[str, Any]) -> Decimal:
+    """What the provider itself bills of a call made with the client's own key; nothing for any other."""
+    usage = usages_in(row)[-1]
+    return Decimal(usage["cost_details"]["upstream_inference_cost"]) if usage.get("is_byok") else Decimal(0)
+
+
+def usages_in(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every `usage` in a recording, read the plainest way there is, numbers exactly as written."""
+    texts = [row["response_body"]]
     if row["request_body"].get("stream"):
-        texts = [line[6:] for line in body.splitlines() if line.startswith("data: {")]
-    usages = [json.loads(text, parse_float=Decimal, parse_int=Decimal).get("usage") for text in texts]
-    costs = [usage.get("cost") for usage in usages if usage]
-    return costs[-1] if costs else None
+        texts = [line[6:] for line in row["response_body"].splitlines() if line.startswith("data: {")]
+    answers = [json.loads(text, parse_float=Decimal, parse_int=Decimal) for text in texts]
+    return [answer["usage"] for answer in answers if answer.get("usage")]
