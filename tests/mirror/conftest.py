@@ -30,7 +30,7 @@ async def serve() -> AsyncIterator[Serve]:
     async def start(handler: Handler) -> str:
         application = web.Application(client_max_size=64 << 20)
         application.router.add_route("*", "/{path:.*}", handler)
-        runner = web.AppRunner(application, shutdown_timeout=0)
+        runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
         runners.append(runner)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
