@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from shadow.config import Config
@@ -92,3 +93,8 @@ async def mirrors() -> AsyncIterator[Callable[..., Awaitable[tuple[Mirror, makin
     yield start
     for mirror in started:
         await mirror.close()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Production runs on uvloop; asyncio's own loop differs in how it breaks."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}

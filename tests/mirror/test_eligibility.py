@@ -78,7 +78,6 @@ SEARCH = {"type": "openrouter:web_search"}
     ("fields", "expected"),
     [
         ({"model": "a/b:free"}, Ineligible.FREE_VARIANT),
-        ({"model": "openrouter/free"}, Ineligible.FREE_VARIANT),
         ({"model": "a/b:online"}, Ineligible.ONLINE_VARIANT),
         ({"model": "a/b:nitro:online"}, Ineligible.ONLINE_VARIANT),
         ({"models": ["a/b", "c/d:online"]}, Ineligible.ONLINE_VARIANT),
@@ -141,6 +140,7 @@ def test_what_a_replay_cannot_reproduce_is_ineligible(fields, expected):
         {"model": "a/b:thinking"},
         {"model": "openrouter/auto"},
         {"models": ["a/b:free"]},  # a fallback that did not answer
+        {"model": "a/b:free", "models": ["openai/gpt-4o-mini"]},  # it did not answer, its fallback did
         {"tools": []},
         {"tools": None},
         {"tools": [{"type": "function", "function": {"name": "f"}}]},
@@ -168,7 +168,10 @@ def test_a_prompt_in_the_place_of_messages_is_refused():
 
 def test_a_free_answer_is_as_bad_as_a_free_request():
     """The router may choose a free variant by itself."""
-    assert request_reason(HELLO, {**ANSWER, "model": "a/b:free"}) is Ineligible.FREE_VARIANT
+    answer = {**ANSWER, "model": "a/b:free"}
+    assert request_reason(HELLO, answer) is Ineligible.FREE_VARIANT
+    assert request_reason({**HELLO, "model": "openrouter/free"}, answer) is Ineligible.FREE_VARIANT
+    assert request_reason({**HELLO, "models": ["a/b:free"]}, answer) is Ineligible.FREE_VARIANT
 
 
 def candidate(**more):
