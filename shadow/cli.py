@@ -12,9 +12,8 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from shadow import __version__
-from shadow import config as configuration
-from shadow.config import Config, ConfigError
+from shadow import __version__, configfile
+from shadow.config import Config
 
 EXIT_USAGE: Final = 2
 EXIT_STORE: Final = 3
@@ -96,7 +95,7 @@ def serve(config_path: Path) -> None:
     Point the application's base URL at `listen` (http://127.0.0.1:8080/api/v1 by default). Every request goes to
     `upstream.url` unchanged; a sample is replayed to the candidates afterwards.
     """
-    config, text, directory = _read(config_path)
+    config = _read(config_path)
 
     import uvloop
 
@@ -106,7 +105,7 @@ def serve(config_path: Path) -> None:
 
     log.configure("forwarder")
     try:
-        uvloop.run(serve_until_stopped(config, text, directory))
+        uvloop.run(serve_until_stopped(config))
     except StartError as error:
         _fail(str(error))
 
@@ -115,7 +114,7 @@ def serve(config_path: Path) -> None:
 @config_option()
 def check(config_path: Path) -> None:
     """Validate a configuration: every mistake at once, with its key path."""
-    config, _, _ = _read(config_path)
+    config = _read(config_path)
     click.echo(f"{config_path}: ok")
     click.echo(f"  forwards {config.listen} to {config.upstream.url}")
     for candidate in config.candidates:
@@ -164,7 +163,7 @@ def fingerprint(config_path: Path) -> None:
     from shadow.fingerprint import fingerprint as fingerprint_of
     from shadow.fingerprint import read_or_create_secret
 
-    config, _, _ = _read(config_path)
+    config = _read(config_path)
     if sys.stdin.isatty():
         click.echo("API key (end with Enter): ", err=True, nl=False)
     key = sys.stdin.readline().strip().removeprefix("Bearer ").strip()
@@ -205,12 +204,11 @@ def demo(directory: Path | None) -> None:
         _fail("stopped", EXIT_INTERRUPTED)
 
 
-def _read(path: Path) -> tuple[Config, str, Path]:
-    """The configuration, its text and the directory where its paths start; ends the command if it is wrong."""
+def _read(path: Path) -> Config:
+    """The configuration in a file; ends the command if it is wrong."""
     try:
-        text, directory = configuration.read(path), path.parent.absolute()
-        return configuration.parse(text, directory), text, directory
-    except ConfigError as error:
+        return configfile.parse(configfile.read(path), path.parent.absolute())
+    except configfile.ConfigError as error:
         count = len(error.problems)
         _fail(f"{path}: {count} mistake{'s' * (count > 1)}\n" + "\n".join(f"  {problem}" for problem in error.problems))
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import pickle
 import resource
 import signal
 import sys
@@ -34,20 +35,15 @@ class StartError(Exception):
     """The service cannot start; the text says why and what to do."""
 
 
-async def serve(config: Config, text: str, directory: Path) -> None:
-    """Run until SIGTERM or SIGINT, then drain.
-
-    `text` is what `config` was parsed from and `directory` where its paths start: the recorder reads the same.
-    Raises StartError before anything is forwarded.
-    """
+async def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT, then drain. Raises StartError before anything is forwarded."""
     secret = _fingerprint_secret(config)
     _allow_many_connections()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with _private_directory() as private:
-        (private / "shadow.yaml").write_text(text)  # a restart reads what was validated, not what the file says by then
-        recorder = RecorderProcess(private / "shadow.yaml", directory, private / "recorder.sock")
+        recorder = RecorderProcess(config, private)
         forwarder = Forwarder(config, secret, recorder.socket)
         supervision = asyncio.create_task(recorder.supervise())
         try:
@@ -66,11 +62,12 @@ async def serve(config: Config, text: str, directory: Path) -> None:
 class RecorderProcess:
     """The recorder as a child process: one at a time, restarted until `stop`."""
 
-    def __init__(self, config: Path, directory: Path, socket: Path) -> None:
-        self._config = config
-        self._directory = directory
+    def __init__(self, config: Config, private: Path) -> None:
+        self.socket = private / "recorder.sock"
         self._process: asyncio.subprocess.Process | None = None
-        self.socket = socket
+        # The very records this process works by: a restart must not find other ones in a file that was edited since.
+        self._config = private / "config.pickle"
+        self._config.write_bytes(pickle.dumps(config))
 
     async def supervise(self) -> None:
         """Start the recorder, and start it again whenever it ends. Runs until cancelled."""
@@ -89,9 +86,9 @@ class RecorderProcess:
 
     async def _run_once(self) -> int:
         """Run the recorder to its end; its exit code, negative for a signal."""
-        command = (sys.executable, "-m", "shadow.record", "--directory", self._directory, "--socket", self.socket)
-        with self._config.open("rb") as text:
-            self._process = await asyncio.create_subprocess_exec(*command, stdin=text)
+        command = (sys.executable, "-m", "shadow.record", "--socket", self.socket, "--parent", str(os.getpid()))
+        with self._config.open("rb") as config:
+            self._process = await asyncio.create_subprocess_exec(*command, stdin=config)
         return await self._process.wait()
 
     async def stop(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shadow.config import parse
+from shadow.configfile import parse
 from shadow.demo.catalogue import THRIFTY
 from shadow.demo.provider import StandIn
 

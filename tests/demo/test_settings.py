@@ -3,7 +3,8 @@
 import stat
 from pathlib import Path
 
-from shadow.config import Config, parse
+from shadow.config import Config
+from shadow.configfile import parse
 from shadow.demo import settings
 from shadow.demo.settings import Places
 from shadow.demo.workload import TENANTS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shadow.config import parse
+from shadow.configfile import parse
 from shadow.mirror.consent import consents
 
 

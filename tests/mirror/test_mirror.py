@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from shadow.config import parse
+from shadow.configfile import parse
 from shadow.exchange import Attribution, Exchange, Replay, ReplayOutcome
 from shadow.mirror import Mirror
 from shadow.mirror.circuit import TRIPS_AFTER, State
