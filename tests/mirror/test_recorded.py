@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import orjson
 import pytest
 import yaml
 
-from shadow.config import Candidate
 from shadow.exchange import Exchange, Replay, ReplayOutcome
 from shadow.mirror import Mirror, Planned
 from shadow.mirror.dialects import RULES
@@ -31,10 +31,9 @@ def decided(row: dict[str, Any]) -> Iterator[tuple[str, Replay | Planned]]:
     observation = observed(exchange)
     base = config(models={"*": "candidate-model"})
     for dialect in RULES:
-        candidate = Candidate.model_validate({**base.candidates[0].model_dump(), "dialect": dialect})
-        ended, planned = Mirror(base.model_copy(update={"candidates": (candidate,)}), Ledger()).decide(
-            exchange, observation
-        )
+        candidate = replace(base.candidates[0], dialect=dialect)
+        mirror = Mirror(replace(base, candidates=(candidate,)), Ledger())
+        ended, planned = mirror.decide(exchange, observation)
         yield dialect, (*ended, *planned)[0]
 
 
