@@ -69,6 +69,7 @@ class Quirks:
     last: Callable[[Generation], Json] = lambda _: {}  # members of the last one
     chunk: Json | None = None  # members of every chunk
     choice: Json | None = None  # members of every choice
+    obfuscates: bool = False  # every chunk of content is padded with noise, against guessing from lengths
     null_usage: bool = False  # `usage: null` on chunks before the one that has it
     reasoning: str = "reasoning_content"
 
@@ -119,6 +120,7 @@ def _azure_opening() -> bytes:
 
 OPENAI: Final = Quirks(
     refuses=_openai_refuses,
+    obfuscates=True,
     null_usage=True,
     chunk={"system_fingerprint": "fp_44709d6fcb", "service_tier": "default"},
     choice={"logprobs": None},

@@ -48,6 +48,12 @@ async def test_openai_gives_null_usage_before_the_last() -> None:
     assert found[:-1] == [None] * (len(found) - 1)
 
 
+async def test_openai_pads_its_chunks() -> None:
+    """Chunks of content have a member of noise, of different lengths."""
+    chunks = (await ask("openai", stream=True)).data[:-2]
+    assert len({len(chunk["obfuscation"]) for chunk in chunks}) > 1
+
+
 async def test_google_counts_up_on_every_chunk() -> None:
     """With the flag, usage is on all chunks and the last is right."""
     counts = [usage["completion_tokens"] for usage in await usages("google", **FLAG)]
