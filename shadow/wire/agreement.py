@@ -1,12 +1,12 @@
 """How alike two answers to one request are, as far as it can be told without a judge."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from shadow.exchange import Agreement, Observation, ToolCall
 from shadow.wire.documents import JSONError, parse
 
-JSON_FEATURES = ("json_object", "json_schema")
+_JSON_FEATURES: Final = ("json_object", "json_schema")
 
 
 def agreement(primary: Observation, replay: Observation) -> Agreement:
@@ -67,7 +67,7 @@ def same_json(one: Any, other: Any) -> bool:
 
 def _json_valid(primary: Observation, replay: Observation) -> bool | None:
     """Whether the replay gave JSON where the request asked for it; a tool call or an error is not asked."""
-    asked = primary.features.intersection(JSON_FEATURES)
+    asked = primary.features.intersection(_JSON_FEATURES)
     if not asked or replay.error_kind or replay.answer.tool_calls:
         return None
     try:

@@ -118,7 +118,7 @@ def _read_stream(answer: Assembly, reader: _Reader, decoded: Decoded, exchange: 
     """An event stream, or as much of it as is there; returns the anomalies."""
     parser = SSEParser()
     anomalies = _read_events(answer, reader, parser.feed(decoded.head))
-    if exchange.response_body.whole:
+    if exchange.response_body.whole and not decoded.problem:
         rest = _read_events(answer, reader, parser.close())
         anomalies += rest if exchange.outcome is Outcome.COMPLETE else []  # else the cut explains them
     elif decoded.tail:

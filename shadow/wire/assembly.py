@@ -89,8 +89,10 @@ class Assembly:
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
-        self._calls: dict[object, _Call] = {}
+        self._calls: dict[int | str | None, _Call] = {}  # those that may still grow
+        self._all_calls: list[_Call] = []
         self._deltas: list[tuple[int, Token]] = []
+        self._repeating = False
 
     def at(self, source: bytes, offset: int = 0) -> None:
         """What follows stands in this JSON text, which was complete at this offset of the answer."""
@@ -112,37 +114,36 @@ class Assembly:
         """More of the answer's text."""
         if piece:
             self._content.append(piece)
-            self._deltas.append((self._offset, Token.CONTENT))
+            self._mark(Token.CONTENT)
 
     def reasoning(self, piece: str) -> None:
         """More of what the model thought aloud."""
         if piece:
             self._reasoning.append(piece)
-            self._deltas.append((self._offset, Token.REASONING))
+            self._mark(Token.REASONING)
 
     def refusal(self, piece: str) -> None:
         """More of the text with which the model declines: for whoever waits, it is text like any other."""
         if piece:
             self._refusal.append(piece)
-            self._deltas.append((self._offset, Token.CONTENT))
+            self._mark(Token.CONTENT)
 
     def tool_call(self, key: object, call_id: object, name: object, arguments: object) -> None:
         """More of the tool call at `key`. Another id together with a name begins another call at the same key."""
         call_id, called, more = word(call_id), word(name), text(arguments)
         if not (called or more):
             return
+        key = key if isinstance(key, int | str) else None
         call = self._calls.get(key)
-        if call is not None and called and call_id and call.id not in (None, call_id):
-            self._calls[object()] = self._calls.pop(key)  # complete: out of the way of the one that follows
-            call = None
-        if call is None:
-            if len(self._calls) >= MAX_TOOL_CALLS:
+        if call is None or (called and call_id and call.id not in (None, call_id)):
+            if len(self._all_calls) >= MAX_TOOL_CALLS:
                 return
             call = self._calls[key] = _Call()
+            self._all_calls.append(call)
         call.id = call.id or call_id
         call.name = call.name or called
         call.arguments.append(more)
-        self._deltas.append((self._offset, Token.TOOL_CALL))
+        self._mark(Token.TOOL_CALL)
 
     def finish(self, reason: object) -> None:
         """Why the model stopped. Said again, the last word holds; never counted twice."""
@@ -162,12 +163,18 @@ class Assembly:
             self.usage({**self._usage, **{key: value for key, value in usage.items() if value is not None}})
 
     def restart(self) -> None:
-        """Forget what was said: the whole of it follows. When it was said stays known."""
-        self._content, self._reasoning, self._refusal, self._calls = [], [], [], {}
+        """Forget what was said: the whole of it follows. When it was said stays known, and is not said again."""
+        self._repeating = bool(self._deltas)
+        self._content, self._reasoning, self._refusal = [], [], []
+        self._calls, self._all_calls = {}, []
+
+    def _mark(self, token: Token) -> None:
+        if not self._repeating:
+            self._deltas.append((self._offset, token))
 
     def reading(self) -> Reading:
         """What has been said so far."""
-        calls = (ToolCall(call.name, "".join(call.arguments), call.id) for call in self._calls.values())
+        calls = (ToolCall(call.name, "".join(call.arguments), call.id) for call in self._all_calls)
         answer = Answer("".join(self._content), "".join(self._reasoning), "".join(self._refusal) or None, tuple(calls))
         return Reading(
             response_model=self.response_model,

@@ -40,11 +40,12 @@ def parse(data: bytes) -> Any:
 def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
     """`usage`, which stands somewhere in the JSON text `data`, with its fractions as the Decimals that were written.
 
-    A float would turn a price into its neighbour. Only the usage object is parsed again, not the whole answer.
+    A float would turn a price into its neighbour. Only the usage object is parsed again, not the whole answer. `usage`
+    may hold more than stands there, where a stream says it in halves.
     """
     for candidate in _usages(data):
-        if candidate.keys() == usage.keys() and _rounded(candidate.get("cost")) == usage.get("cost"):
-            return candidate
+        if candidate.keys() <= usage.keys() and _rounded(candidate.get("cost")) == usage.get("cost"):
+            return {**usage, **candidate}
     return usage
 
 

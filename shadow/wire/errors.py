@@ -126,11 +126,18 @@ _WORDS: Final = {
 _ABOUT_THE_REQUEST: Final = (400, 404, 422)
 _NOT_PARAMETERS: Final = frozenset({"messages", "model", "input", "prompt"})
 _TOKENS: Final = re.compile(r"context (length|window|size)|maximum context|token limit|too many tokens", re.IGNORECASE)
-_UNSUPPORTED: Final = re.compile(
-    r"(unsupported|unknown|unrecognized|unexpected|unsupported|extra|additional|invalid) "
-    r"((request )?(argument|parameter|param|field|input|property|keyword)|value: )"
-    r"|(is|are) (not supported|unsupported|not permitted|not allowed)|extra inputs|does not support",
+_NO_SUCH_PARAMETER: Final = re.compile(
+    r"(unsupported|unknown|unrecognized|unexpected|extra|invalid) "
+    r"(request )?(argument|parameter|param|field|input|property|keyword)",
     re.IGNORECASE,
+)
+_NOT_TAKEN: Final = re.compile(
+    r"support|unrecognized|unknown|unexpected|not (permitted|allowed|available)", re.IGNORECASE
+)
+_PARAMETER: Final = re.compile(  # names that are no words of ordinary sentences
+    r"\b(temperature|top_[pkna]|min_p|\w+_penalty|logprobs|top_logprobs|logit_bias|max_(completion_|output_)?tokens|seed"
+    r"|stream_options|include_usage|tool_choice|parallel_tool_calls|response_format|json_schema|json_object"
+    r"|reasoning_effort|service_tier|prompt_cache_key|verbosity|strict)\b"
 )
 _MESSAGE_CHARACTERS: Final = 4096  # of a message, what is searched: the reason comes first
 
@@ -223,7 +230,10 @@ def _about_the_request(fault: Mapping[str, Any], number: int) -> ErrorKind:
     parameter = re.split(r"[.\[]", text(fault.get("param")))[0]
     if parameter and parameter not in _NOT_PARAMETERS:
         return ErrorKind.PARAM_REJECTED
-    return ErrorKind.PARAM_REJECTED if _UNSUPPORTED.search(_message(fault)) else by_status(number)
+    message = _message(fault)
+    if _NO_SUCH_PARAMETER.search(message) or (_PARAMETER.search(message) and _NOT_TAKEN.search(message)):
+        return ErrorKind.PARAM_REJECTED
+    return by_status(number)
 
 
 def _message(fault: Mapping[str, Any]) -> str:

@@ -72,7 +72,8 @@ _ROUTERS: Final = ("openrouter/", "~")
 def features_of(body: Mapping[str, Any], endpoint: str) -> frozenset[str]:
     """The features that a request's body makes use of: a subset of FEATURES. Never raises on odd values."""
     found = {feature for feature, used in _USES.items() if used(body)}
-    found.update(_of_model(body.get("model")))
+    for model in (body.get("model"), *sequence(body.get("models"))):
+        found.update(_of_model(model))
     found.update(_of_tools(body))
     found.update(_of_format(body))
     found.update(_of_provider(mapping(body.get("provider"))))

@@ -100,6 +100,15 @@ SHAPES = [
     pytest.param(422, {"detail": [{"type": "extra_forbidden"}]}, "param_rejected", id="FastAPI: extra field"),
     pytest.param(422, {"detail": [{"type": "missing"}]}, "invalid_request", id="FastAPI: missing field"),
     pytest.param(400, {"error": {"message": "property 'seed' is unsupported"}}, "param_rejected", id="Groq"),
+    pytest.param(
+        404,
+        openrouter(404, "No endpoints found that support the provided 'tool_choice' value."),
+        "param_rejected",
+        id="OpenRouter: parameter",
+    ),
+    pytest.param(
+        400, {"error": {"message": "Model x is not supported"}}, "invalid_request", id="not about a parameter"
+    ),
     # other shapes
     pytest.param(404, {"error": {"code": "model_not_found", "type": "invalid_request_error"}}, "not_found", id="words"),
     pytest.param(429, {"error": {"code": "insufficient_quota"}}, "payment_required", id="OpenAI: quota"),

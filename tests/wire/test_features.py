@@ -88,6 +88,7 @@ USES: list[tuple[dict[str, Any], set[str]]] = [
     # routing
     ({"models": ["a/b", "c/d"]}, {"fallbacks"}),
     ({"models": []}, set()),
+    ({"models": ["a/b", "c/d:online"]}, {"fallbacks", "variants", "server_tools"}),
     ({"model": "openrouter/auto"}, {"router"}),
     ({"model": "~vendor/model-latest"}, {"router"}),
     ({"model": "vendor/model:nitro"}, {"variants"}),

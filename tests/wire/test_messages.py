@@ -102,6 +102,12 @@ def test_a_streamed_message() -> None:
     assert (observation.finish_reason, observation.error_kind, observation.anomalies) == ("tool_calls", None, ())
 
 
+def test_a_cost_in_the_second_half_is_taken_as_written() -> None:
+    """Joining the halves of a usage loses no digit of its cost."""
+    last = streamed(end("end_turn", output_tokens=20, cost=0.5)).replace(b"0.5", b"0.50000000000000000001")
+    assert str(seen(streamed(START, block(0, type="text", text="Hi")) + last).cost.usd) == "0.50000000000000000001"
+
+
 def test_the_second_half_of_the_usage_may_repeat_the_first() -> None:
     """Newer servers send the whole usage at the end; nulls in it take nothing away."""
     last = end("end_turn", input_tokens=10, cache_read_input_tokens=None, output_tokens=20)

@@ -111,6 +111,17 @@ def test_a_few_tokens_in_one_packet_are_ordinary() -> None:
     assert timed((0.5, event(*deltas)), (0.7, event(chunk("b")))).ttft_s == 0.5
 
 
+def test_many_tokens_in_one_packet_of_a_fast_stream_are_ordinary() -> None:
+    """At the pace of the rest, making the tokens of the first packet took no time that would matter."""
+    packets = [(0.2, event(*[chunk("a")] * 16)), *[(0.21 + n / 100, event(*[chunk("b")] * 20)) for n in range(20)]]
+    assert timed(*packets).ttft_s == 0.2
+
+
+def test_a_stream_in_one_packet_has_no_first_token() -> None:
+    """Where everything came at once, there is no pace to judge by."""
+    assert timed((0.5, event(*[chunk("a")] * COALESCED_DELTAS))).note == "coalesced"
+
+
 def test_a_stream_compressed_event_by_event_is_timed() -> None:
     """Where the server flushes its compressor after each event, each event's time is known."""
     compressor = zlib.compressobj(wbits=31)
