@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from shadow.demo.candidates import Candidate
-from shadow.demo.misbehaving import MISBEHAVING, drips, fails_at_times, hangs
+from shadow.demo.misbehaving import MISBEHAVING, breaks_inside, drips, fails_at_times, hangs
 from shadow.demo.provider import StandIn
 from shadow.demo.quirks import VLLM
 from shadow.demo.request import Request, RequestHead
@@ -58,6 +58,14 @@ async def test_breaks_inside() -> None:
     data = (await hear_named("breaks-inside")).data
     assert [bool(chunk.get("choices")) for chunk in data[:2]] == [True, True]
     assert (data[2]["error"]["code"], data[3:]) == (500, ["[DONE]"])
+
+
+def test_breaks_inside_plainly() -> None:
+    """Without a stream there is no inside: 500."""
+    plain = request().body.replace(b'"stream":true,', b"")
+    [step] = breaks_inside(Request(RequestHead("POST", "/", 1, ()), plain, len(plain), ""))
+    assert isinstance(step, Send)
+    assert step.data.startswith(b"HTTP/1.1 500")
 
 
 async def test_fails_at_times() -> None:
