@@ -1,5 +1,7 @@
 """Pure: sums over stored rows → a comparison → text and JSON.
 
+The modules in the order in which figures flow:
+
     totals       what a report is computed from, and what it is asked for
     estimates    weighted means, intervals, quantiles; when there is too little to say anything
     comparison   what a move would change, candidate by candidate

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from shadow.report.comparison import Amount, CostComparison, Errors, LatencyComparison
 from shadow.report.estimates import Estimate, Unknown
-from shadow.report.layout import Cell, Style, count, dollars, duration, percent
+from shadow.report.layout import Cell, Style, count, dollars, duration, estimated_dollars, percent
 
 NONE = Cell("")
 
@@ -23,11 +23,11 @@ class Figures:
     def dollars(self, amount: Decimal | Unknown) -> Cell:
         return self.unknown(amount) if isinstance(amount, Unknown) else Cell(dollars(amount))
 
-    def amount(self, amount: Amount | Unknown, *, interval: bool = True) -> Cell:
-        """A difference in dollars, with its interval."""
+    def amount(self, amount: Amount | Unknown, times: int = 1, *, interval: bool = True) -> Cell:
+        """A difference in dollars, of so many times what it is about, with its interval."""
         if isinstance(amount, Unknown):
             return self.unknown(amount)
-        mean, low, high = (dollars(one, signed=True) for one in (amount.mean, amount.low, amount.high))
+        mean, low, high = (estimated_dollars(one * times) for one in (amount.mean, amount.low, amount.high))
         return Cell(f"{mean} ({low} … {high})" if interval else mean, _style(amount.low, amount.high))
 
     def difference(self, seconds: Estimate | Unknown) -> Cell:

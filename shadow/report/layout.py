@@ -78,11 +78,14 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def dollars(amount: Decimal, *, signed: bool = False) -> str:
-    """An amount with as many digits as say something: two decimals from a dollar on, three significant ones below."""
-    size = abs(amount)
-    places = 2 if size >= 1 or size == 0 else min(2 - size.adjusted(), 12)
-    return _signed(f"{size:,.{places}f}", amount, signed)
+def dollars(amount: Decimal) -> str:
+    """An amount to the cent from a dollar on, with three significant digits below."""
+    return _amount(amount, 2, signed=False)
+
+
+def estimated_dollars(amount: Decimal) -> str:
+    """An estimate, with its sign: three significant digits, or whole dollars from a hundred on."""
+    return _amount(amount, 0 if abs(amount) >= 100 else 2, signed=True)
 
 
 def duration(value: float, *, signed: bool = False) -> str:
@@ -96,6 +99,13 @@ def percent(share: float, *, signed: bool = False) -> str:
     """A share in per cent, to a tenth; below a tenth, but not zero, to a hundredth."""
     size = abs(share) * 100
     return _signed(f"{size:,.{2 if 0 < size < 0.1 else 1}f}", share, signed) + " %"
+
+
+def _amount(amount: Decimal, places: int, *, signed: bool) -> str:
+    size = abs(amount)
+    if 0 < size < 1:
+        places = min(2 - size.adjusted(), 12)
+    return _signed(f"{size:,.{places}f}", amount, signed)
 
 
 def _signed(size: str, value: Decimal | float, signed: bool) -> str:

@@ -9,6 +9,8 @@ from shadow.report.layout import GAP, Cell, Paint, columns, count, safe, table
 
 SHOWN: Final = 25  # a screen; the rest is in the JSON
 NAME_LEAST: Final = 12
+PART_LEAST: Final = 4  # of one value of a combination
+BETWEEN: Final = " · "
 
 Column = tuple[str, Callable[[SegmentComparison, Figures], Cell]]
 
@@ -62,8 +64,11 @@ def _lines(breakdown: Table, chosen: Sequence[Column], width: int, paint: Paint,
 
 
 def _name(one: SegmentComparison, merged: int, room: int) -> Cell:
-    """A segment's values; the room is shared between them."""
+    """A segment's values; where they need more than the room, the longest are cut."""
     if not isinstance(one.segment, tuple):
         return Cell(f"{count(merged)} others", "faint")
-    each = max((room - len(" · ") * (len(one.segment) - 1)) // len(one.segment), 4)
-    return Cell(" · ".join("(none)" if value is None else safe(value, each) for value in one.segment))
+    for limit in range(room, PART_LEAST - 1, -1):
+        name = BETWEEN.join("(none)" if value is None else safe(value, limit) for value in one.segment)
+        if columns(name) <= room:
+            break
+    return Cell(name)

@@ -24,7 +24,7 @@ from shadow.report.segments import by_segment
 from shadow.report.totals import Scope, Traffic
 
 WIDTH_LEAST: Final = 80  # narrower, and columns of numbers no longer stand side by side
-NAME_LEAST: Final = 12
+ARM_MOST: Final = 16  # of a candidate's name at the head of a line or a column: the numbers need the room
 
 LEGEND: Final = """Sums and counts are exact: sums over pairs hold what both arms cost for the very same requests.
 Figures with * are estimates for the traffic: each pair counts for as many exchanges as its chance of being drawn says,
@@ -33,7 +33,7 @@ taken for a saving. An error is a model call without a whole, good answer; at a 
 failed at the primary is never replayed, so the two error rates are over different requests."""
 
 
-def render(report: Report, width: int = 100, *, colour: bool = False) -> str:
+def render(report: Report, width: int = 100, colour: bool = False) -> str:
     """The report in lines of about `width` columns, with a newline at the end."""
     width, paint, figures = max(width, WIDTH_LEAST), painter(colour), Figures()
     lines = [*_header(report, width, paint)]
@@ -96,14 +96,14 @@ def _share(number: int, of: int) -> str:
 
 
 def _glance(report: Report, paint: Paint, figures: Figures) -> Iterator[str]:
-    yield paint("If all eligible traffic moved", "title")
-    heads = ("", "pairs", "cost *", "USD in 30 days *", "first token p50, s *", "whole answer p50, s *", "errors")
+    yield paint("If all eligible traffic moved", "title") + "  (seconds are medians)"
+    heads = ("", "pairs", "cost *", "USD in 30 days *", "first token, s *", "whole answer, s *", "errors")
     rows = [[Cell(head, "faint") for head in heads]]
     for comparison in report.candidates:
         one = comparison.overall
         rows.append(
             [
-                Cell(safe(comparison.arm), "title"),
+                Cell(safe(comparison.arm, ARM_MOST), "title"),
                 whole(one.coverage.pairs),
                 figures.change(one.cost),
                 figures.amount(one.cost.monthly_usd, interval=False),
@@ -118,7 +118,7 @@ def _glance(report: Report, paint: Paint, figures: Figures) -> Iterator[str]:
 def _overall(comparison: Comparison, width: int, paint: Paint, figures: Figures) -> Iterator[str]:
     one = comparison.overall
     yield paint(f"{safe(comparison.arm)} beside the primary", "title")
-    heads = ("", "", "primary", safe(comparison.arm, NAME_LEAST), "change", "difference (95 %)", "pairs")
+    heads = ("", "", "primary", safe(comparison.arm, ARM_MOST), "change", "difference (95 %)", "pairs")
     rows = [[Cell(head, "faint") for head in heads]]
     rows += _cost_rows("cost, USD", one.cost, figures)
     rows += _cost_rows("uncached, USD", one.uncached, figures)
@@ -144,9 +144,10 @@ def _overall(comparison: Comparison, width: int, paint: Paint, figures: Figures)
 def _cost_rows(name: str, cost: CostComparison, figures: Figures) -> list[list[Cell]]:
     sums = [figures.dollars(cost.primary_usd), figures.dollars(cost.candidate_usd), figures.ratio(cost)]
     difference = figures.dollars(cost.difference_usd)
+    thousand = figures.amount(cost.mean_difference_usd, 1000)
     return [
         [Cell(name), Cell("sum over pairs"), *sums, difference, whole(cost.pairs)],
-        [NONE, Cell("an exchange *"), NONE, NONE, figures.change(cost), figures.amount(cost.mean_difference_usd), NONE],
+        [NONE, Cell("1,000 exchanges *"), NONE, NONE, figures.change(cost), thousand, NONE],
         [NONE, Cell("this period *"), NONE, NONE, NONE, figures.amount(cost.projected_usd), NONE],
         [NONE, Cell("30 days *"), NONE, NONE, NONE, figures.amount(cost.monthly_usd), NONE],
     ]
