@@ -35,11 +35,11 @@ class Moment(click.ParamType[datetime]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
-        if age := AGE.fullmatch(value):
-            return datetime.now(UTC) - timedelta(**{AGE_UNITS[age[2]]: int(age[1])})
         try:
+            if age := AGE.fullmatch(value):
+                return datetime.now(UTC) - timedelta(**{AGE_UNITS[age[2]]: int(age[1])})
             moment = datetime.fromisoformat(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is neither an ISO 8601 time nor an age such as 90m, 24h or 7d", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
