@@ -28,8 +28,8 @@ class Draw:
     asked: bool = False
 
 
-def draw(sample: Sample, arm: str, exchange: Exchange, body: Mapping[str, Any], model: str | None) -> Draw:
-    """The draw for one arm. `model` is the request's. Pure: the same exchange is always drawn alike.
+def draw(sample: Sample, arm: str, exchange: Exchange, key: bytes, model: str | None) -> Draw:
+    """The draw for one arm. `key` is the exchange's `conversation`, `model` the request's. Pure: always drawn alike.
 
     `X-Shadow-Sample: always` is included with certainty, so it stands for itself alone; `never` was never drawn.
     """
@@ -39,7 +39,7 @@ def draw(sample: Sample, arm: str, exchange: Exchange, body: Mapping[str, Any], 
     if asked == "always":
         return Draw(drawn=True, probability=1.0, asked=True)
     chance = rate(sample, exchange.attribution, model)
-    return Draw(drawn=uniform(arm, conversation(exchange, body)) < chance, probability=chance)
+    return Draw(drawn=uniform(arm, key) < chance, probability=chance)
 
 
 def rate(sample: Sample, attribution: Attribution, model: str | None) -> float:
@@ -50,9 +50,9 @@ def rate(sample: Sample, attribution: Attribution, model: str | None) -> float:
     return sample.rate
 
 
-def uniform(arm: str, conversation: bytes) -> float:
+def uniform(arm: str, key: bytes) -> float:
     """A number in [0, 1) that is the same on every pod, and independent between arms and conversations."""
-    digest = hashlib.sha256(arm.encode() + b"\0" + conversation).digest()
+    digest = hashlib.sha256(arm.encode() + b"\0" + key).digest()
     # 53 bits are what a float holds exactly; more would round up to 1.0 now and then.
     return (int.from_bytes(digest[:8], "big") >> 11) / (SCALE >> 11)
 

@@ -18,11 +18,15 @@ def talk(*texts, system="Be brief", **more):
     return {"messages": [{"role": "system", "content": system}, *turns], **more}
 
 
+def drawn_of(sample, exchange, body):
+    return draw(sample, "ferry", exchange, conversation(exchange, body), "m")
+
+
 def test_the_rate_is_the_share_that_is_drawn():
     """Of 20,000 conversations a rate of 5 % draws 1,000, give or take four standard deviations."""
     sample = Sample(rate=0.05)
     exchange = chat()
-    drawn = sum(draw(sample, "ferry", exchange, talk(f"Question {n}"), "m").drawn for n in range(20_000))
+    drawn = sum(drawn_of(sample, exchange, talk(f"Question {n}")).drawn for n in range(20_000))
     assert abs(drawn - 1000) < 4 * (20_000 * 0.05 * 0.95) ** 0.5
 
 
@@ -37,7 +41,7 @@ def test_weighting_by_the_inverse_probability_gives_the_population():
             feature = chances.choice(["chat", "summaries"])
             cost = chances.expovariate(1.0)
             exchange = chat(attribution=Attribution("acme", feature))
-            one = draw(sample, "ferry", exchange, talk(f"{population} {number}"), "m")
+            one = drawn_of(sample, exchange, talk(f"{population} {number}"))
             truth += cost
             estimate += cost / one.probability if one.drawn else 0.0
         errors.append(estimate / truth - 1)
@@ -97,8 +101,8 @@ def test_a_larger_rate_draws_a_superset():
     """Raising the rate keeps every conversation that was drawn before."""
     exchange = chat()
     bodies = [talk(f"Question {number}") for number in range(500)]
-    few = {n for n, body in enumerate(bodies) if draw(Sample(rate=0.1), "ferry", exchange, body, "m").drawn}
-    many = {n for n, body in enumerate(bodies) if draw(Sample(rate=0.3), "ferry", exchange, body, "m").drawn}
+    few = {n for n, body in enumerate(bodies) if drawn_of(Sample(rate=0.1), exchange, body).drawn}
+    many = {n for n, body in enumerate(bodies) if drawn_of(Sample(rate=0.3), exchange, body).drawn}
     assert few < many
 
 
@@ -110,8 +114,8 @@ def test_every_pod_draws_alike():
 def test_all_and_nothing_are_exact():
     """A rate of one draws all, a rate of zero none."""
     bodies = [talk(f"Question {number}") for number in range(200)]
-    assert all(draw(Sample(rate=1), "ferry", chat(), body, "m").drawn for body in bodies)
-    assert not any(draw(Sample(rate=0), "ferry", chat(), body, "m").drawn for body in bodies)
+    assert all(drawn_of(Sample(rate=1), chat(), body).drawn for body in bodies)
+    assert not any(drawn_of(Sample(rate=0), chat(), body).drawn for body in bodies)
 
 
 RULES = Sample(
@@ -143,14 +147,14 @@ def test_the_first_matching_rule_decides(attribution, model, expected):
 def test_the_application_may_ask(asked, drawn, probability):
     """`always` stands for itself alone, so its weight is one; `never` took no draw."""
     exchange = chat(request_headers=(*JSON, ("x-shadow-sample", asked)))
-    one = draw(Sample(rate=0.5), "ferry", exchange, HELLO, "m")
+    one = drawn_of(Sample(rate=0.5), exchange, HELLO)
     assert (one.drawn, one.probability, one.asked) == (drawn, probability, True)
 
 
 def test_another_wish_is_no_wish():
     """An unknown value of the header draws as usual."""
     exchange = chat(request_headers=(*JSON, ("x-shadow-sample", "sometimes")))
-    assert draw(Sample(rate=1), "ferry", exchange, HELLO, "m").asked is False
+    assert drawn_of(Sample(rate=1), exchange, HELLO).asked is False
 
 
 @pytest.mark.parametrize("content", [None, 1, [None], [{"type": "text"}], [{"type": "x", "n": 2**90}], {"a": 1}])
