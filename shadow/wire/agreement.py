@@ -28,22 +28,16 @@ def _same_calls(ones: Sequence[ToolCall], others: Sequence[ToolCall]) -> bool | 
         return None
     if len(ones) != len(others):
         return False
-    left = list(others)
+    left = [(call.name, _arguments(call)) for call in others]
     for call in ones:
-        twin = next((other for other in left if _same_call(call, other)), None)
+        arguments = _arguments(call)
+        twin = next(
+            (at for at, (name, other) in enumerate(left) if name == call.name and _same(arguments, other)), None
+        )
         if twin is None:
             return False
-        left.remove(twin)
+        del left[twin]
     return True
-
-
-def _same_call(one: ToolCall, other: ToolCall) -> bool:
-    if one.name != other.name:
-        return False
-    try:
-        return one.arguments == other.arguments or same_json(_arguments(one), _arguments(other))
-    except RecursionError:  # nested as no function's arguments are
-        return False
 
 
 def _arguments(call: ToolCall) -> Any:
@@ -52,6 +46,13 @@ def _arguments(call: ToolCall) -> Any:
         return parse(call.arguments.encode("utf-8", "replace")) if call.arguments.strip() else {}
     except JSONError:
         return call.arguments
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return same_json(one, other)
+    except RecursionError:  # nested as no function's arguments are
+        return False
 
 
 def same_json(one: Any, other: Any) -> bool:

@@ -42,8 +42,8 @@ class Reading:
     """What an answer says, before it is counted, priced and timed.
 
     `usage` is the provider's own object and `usage_source` the JSON text it stood in. `deltas` tells at which offset of
-    the stream which kind of token had come. `ended` tells whether the stream said that it was over.
-    `anomalies` names what was odd about the bytes, from `shadow.wire.answer.ANOMALIES`.
+    the stream which kind of token had come. `anomalies` names what was odd about the bytes, from
+    `shadow.wire.answer.ANOMALIES`.
     """
 
     response_model: str | None = None
@@ -57,7 +57,6 @@ class Reading:
     answer: Answer = field(default_factory=Answer)
     deltas: tuple[tuple[int, Token], ...] = ()
     streamed: bool = False
-    ended: bool = False
     anomalies: tuple[str, ...] = ()
 
 
@@ -80,8 +79,10 @@ class Assembly:
         self.service_tier: str | None = None
         self.finish_reason: str | None = None
         self.error_kind: ErrorKind | None = None
-        self.streamed = False
-        self.ended = False
+        self.streamed = False  # it came as events
+        self.ended = False  # its stream said that it was over
+        self.malformed = False  # it is not what the endpoint is documented to send
+        self.anomalies: list[str] = []
         self._source = b""
         self._offset = 0
         self._usage: dict[str, Any] = {}
@@ -98,6 +99,11 @@ class Assembly:
         """What follows stands in this JSON text, which was complete at this offset of the answer."""
         self._source = source
         self._offset = offset
+
+    def note(self, anomaly: str) -> None:
+        """Something is odd about the bytes; odd twice is odd once."""
+        if anomaly not in self.anomalies:
+            self.anomalies.append(anomaly)
 
     def identify(self, document: Mapping[str, Any]) -> None:
         """Who answered; empty fields, as in Azure's first chunk, say nothing."""
@@ -168,6 +174,16 @@ class Assembly:
         self._content, self._reasoning, self._refusal = [], [], []
         self._calls, self._all_calls = {}, []
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing at all was said."""
+        return not self._deltas
+
+    @property
+    def counted(self) -> bool:
+        """Whether there was any usage."""
+        return bool(self._usage)
+
     def _mark(self, token: Token) -> None:
         if not self._repeating:
             self._deltas.append((self._offset, token))
@@ -188,5 +204,5 @@ class Assembly:
             answer=answer,
             deltas=tuple(self._deltas),
             streamed=self.streamed,
-            ended=self.ended,
+            anomalies=tuple(self.anomalies),
         )

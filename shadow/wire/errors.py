@@ -173,9 +173,7 @@ def _fault(document: Any) -> Mapping[str, Any] | None:
     if not error and "x_groq" in body:
         error = mapping(body["x_groq"]).get("error")
     if isinstance(error, dict):
-        return (
-            {"error_type": body["error_type"], **error} if "error_type" in body else error
-        )  # `/responses` says it here
+        return error if "error_type" not in body else {"error_type": body["error_type"], **error}
     if isinstance(error, str) and error:
         return {**body, "message": error}
     if body.get("object") == "error" or body.get("type") == "error" or "detail" in body:

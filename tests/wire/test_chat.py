@@ -111,6 +111,12 @@ def test_tool_calls_without_index_are_told_apart_by_position() -> None:
     assert [made.name for made in observation.answer.tool_calls] == ["f", "g"]
 
 
+def test_arguments_may_come_as_an_object() -> None:
+    """Servers that do not know that arguments are text send their value."""
+    observation = whole({"content": None, "tool_calls": [call(0, name="f", arguments={"x": [1, "é"]})]})
+    assert observation.answer.tool_calls == (ToolCall("f", '{"x":[1,"é"]}'),)
+
+
 def test_a_function_call_is_a_tool_call() -> None:
     """The form before tools is read; Snowflake's empty one is none."""
     assert whole({"content": "", "function_call": {"name": "f", "arguments": "{}"}}).answer.tool_calls == (

@@ -167,6 +167,13 @@ def test_the_right_usage_object_is_read_again() -> None:
     assert found.cost == Decimal("0.10000000000000000001")
 
 
+def test_a_body_of_nothing_but_usage_is_searched_from_its_end() -> None:
+    """However often the key stands in a text, only the last few places are tried."""
+    source = b'{"x": [' + b'{"usage": {"cost": 1.5}},' * 1000 + b'{}], "usage": {"cost": 0.10}}'
+    assert str(reported({"cost": 0.1}, source).cost) == "0.10"  # type: ignore[union-attr]
+    assert str(reported({"cost": 7.0}, source).cost) == "7.0"  # type: ignore[union-attr]
+
+
 def test_a_cost_whose_text_is_lost_is_its_shortest_form() -> None:
     """Should the usage object not be found in the text again, the float's own digits are taken."""
     assert reported({"cost": 0.00012104999999999999}, b"") == Reported(Decimal("0.00012104999999999999"))
