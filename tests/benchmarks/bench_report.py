@@ -18,7 +18,7 @@ from pathlib import Path
 from shadow.exchange import Recorded
 from shadow.report import text
 from shadow.report.comparison import compare
-from shadow.report.totals import Scope
+from shadow.report.totals import Dimension, Scope
 from shadow.store.aggregates import read
 from shadow.store.files import open_database
 from shadow.store.ids import floor
@@ -77,9 +77,10 @@ def plain(path: Path) -> None:
         measured("plain SQL aggregate by tenant", lambda: database.execute(PLAIN).fetchall())
 
 
-def report(path: Path, *by: str) -> None:
-    scope = Scope(breakdowns=(by,) if by else ())  # type: ignore[arg-type]
-    measured(f"text report by {', '.join(by) or 'nothing'}", lambda: text.render(compare(read(path, scope), scope)))
+def report(path: Path, *breakdowns: tuple[Dimension, ...]) -> None:
+    scope = Scope(breakdowns=breakdowns)
+    by = ", by ".join(" and ".join(one) for one in breakdowns)
+    measured(f"text report by {by or 'nothing'}", lambda: text.render(compare(read(path, scope), scope)))
 
 
 def measured(name: str, perform: Callable[[], object]) -> None:
@@ -87,7 +88,7 @@ def measured(name: str, perform: Callable[[], object]) -> None:
     perform()
     taken, worked = time.perf_counter() - begun, time.process_time() - worked
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{name:40} {taken:6.2f} s  ({worked:.2f} s of processor)  {peak:6.0f} MB peak", flush=True)  # noqa: T201 (a script)
+    print(f"{name:48} {taken:6.2f} s  ({worked:.2f} s of processor)  {peak:6.0f} MB peak", flush=True)  # noqa: T201 (a script)
 
 
 def alone(perform: Callable[..., None], *arguments: object) -> None:
@@ -105,8 +106,9 @@ def main() -> None:
         alone(plain, path)  # once to warm the disk's cache
         alone(plain, path)
         alone(report, path)
-        alone(report, path, "tenant")
-        alone(report, path, "tenant", "feature")
+        alone(report, path, ("tenant",))
+        alone(report, path, ("tenant",), ("feature",), ("model",))
+        alone(report, path, ("tenant", "feature"))
 
 
 if __name__ == "__main__":
