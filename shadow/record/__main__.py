@@ -26,13 +26,14 @@ from shadow.store.errors import StoreError
 log = logging.getLogger("shadow.record")
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+NICENESS: Final = 5  # a third of the forwarder's share where both want the processor
 SWITCH_INTERVAL_S: Final = 0.0005  # bodies are read in a thread: the loop, which times candidates, takes over soon
 
 
 def main() -> int:
     arguments = _arguments()
     _end_with_parent(arguments.parent)
-    _go_first_when_memory_is_short()
+    _give_way()
     os.umask(0o077)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     configure("recorder")
@@ -68,10 +69,12 @@ def _end_with_parent(parent: int | None) -> None:
         sys.exit("the parent died before the recorder could start")
 
 
-def _go_first_when_memory_is_short() -> None:
-    """The kernel ends this process before the one that forwards."""
+def _give_way() -> None:
+    """To the process that forwards: the kernel ends this one first, and lets that one run first."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
+    with suppress(OSError):
+        os.nice(NICENESS)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from shadow.record.inbox import Inbox
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
+from shadow.record.reports import Reports
 from shadow.record.tasks import spawn
 from shadow.store.errors import StoreError
 from shadow.store.sqlite import SQLiteStore
@@ -52,7 +53,9 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
                 ledger=ledger,
                 metrics=metrics,
             )
-            async with _serving(application(inbox, mirror, metrics, config.handoff.max_bytes + ROOM_FOR_HEADS), socket):
+            reports = Reports(config.store.path)
+            app = application(inbox, mirror, metrics, reports, config.handoff.max_bytes + ROOM_FOR_HEADS)
+            async with _serving(app, socket):
                 retention = spawn(_retain(store, config.store.retention_days), "retention")
                 try:
                     yield

@@ -219,7 +219,13 @@ class Writer:
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:
-    return await aiosqlite.Connection(partial(open_database, path), ROWS_OF_A_CURSOR)
+    connection = aiosqlite.Connection(partial(open_database, path), ROWS_OF_A_CURSOR)
+    try:
+        return await connection
+    except BaseException:
+        # It does not wait for its thread, which has a last word to say to this event loop.
+        await asyncio.to_thread(connection._thread.join)  # noqa: SLF001
+        raise
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
