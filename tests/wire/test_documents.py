@@ -5,6 +5,7 @@ import pytest
 from shadow.wire.documents import (
     WORD_CHARACTERS,
     JSONError,
+    as_json,
     mapping,
     parse,
     sequence,
@@ -61,3 +62,9 @@ def test_a_fragment_tells_its_words_and_usage() -> None:
     assert word_in_fragment(b'{"id": "gen-1", "mo', "model") is None
     assert usage_in_fragment(b'half a text"}],"usage":{"prompt_tokens":3}}') == {"prompt_tokens": 3}
     assert usage_in_fragment(b'half a text"}],"usage":{"prompt_tok') == {}
+
+
+def test_a_value_as_text() -> None:
+    """What some send as a value is compared with what others send as text."""
+    assert as_json({"x": [1, "é"]}) == '{"x":[1,"é"]}'
+    assert as_json({"x": 2**70}) == ""

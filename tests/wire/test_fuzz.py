@@ -22,16 +22,14 @@ from shadow.wire.documents import WORD_CHARACTERS
 from shadow.wire.errors import ERROR_KINDS
 from shadow.wire.features import FEATURES
 from shadow.wire.observe import ANOMALIES, observe
-from shadow.wire.prices import PriceBook
 from shadow.wire.request import PATHS
 from shadow.wire.usage import MAX_TOKENS
 from tests import recorded
-from tests.wire.exchanges import CHAT, exchange, from_recording, whole
+from tests.wire.exchanges import BOOK, CHAT, exchange, from_recording, whole
 from tests.wire.test_samples import EXPECTED, SAMPLES
 
 DAMAGES = int(os.environ.get("SHADOW_FUZZ", "8000"))
 SEED = int(os.environ.get("SHADOW_SEED", "20261123"))
-BOOK = PriceBook({}, None, openrouter=True)
 KEY = re.compile(rb'"(\w+)":')
 
 # What turns a good answer into an odd one: values of another type, limits, framing, and bytes that mean something.

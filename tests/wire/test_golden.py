@@ -10,14 +10,12 @@ from typing import Any
 import pytest
 
 from shadow.wire.observe import observe
-from shadow.wire.prices import PriceBook
 from tests import recorded
-from tests.wire.exchanges import from_recording
+from tests.wire.exchanges import BOOK, from_recording
 from tests.wire.plain_reading import short
 
 GOLDEN = [json.loads(line) for line in Path(__file__).with_name("golden.jsonl").read_text().splitlines()]
 ROWS = {row["name"]: row for row in recorded.load()} if recorded.PATH.exists() else {}
-BOOK = PriceBook({}, None, openrouter=True)
 
 
 def facts(name: str) -> dict[str, Any]:
