@@ -17,7 +17,7 @@ from shadow.report.comparison import (
     Report,
     SegmentComparison,
 )
-from shadow.report.estimates import QUANTILES
+from shadow.report.estimates import QUANTILES, Unknown
 from shadow.report.figures import NONE, Figures, whole
 from shadow.report.layout import Cell, Paint, count, dollars, duration, many, painter, percent, safe, table, wrapped
 from shadow.report.segments import by_segment
@@ -83,7 +83,9 @@ def _carried(report: Report) -> str:
     shares = (("answered", traffic.answered), ("errors", traffic.errors), ("cancelled", traffic.cancelled))
     ends = ", ".join(f"{count(number)} {what}{_share(number, traffic.calls)}" for what, number in shares)
     said = f"{many(traffic.exchanges, 'exchange')}, {count(traffic.calls)} of them model calls: {ends}. "
-    return said + f"The calls of known cost came to {dollars(report.spent_usd)} USD. {_gaps(traffic)}"
+    if isinstance(report.spent_usd, Unknown):
+        return f"{said}What they cost is not known. {_gaps(traffic)}"
+    return f"{said}Those of known cost came to {dollars(report.spent_usd)} USD. {_gaps(traffic)}"
 
 
 def _gaps(traffic: Traffic) -> str:

@@ -85,6 +85,12 @@ def test_unknown_costs_are_said(tmp_path: Path) -> None:
     assert "Of unknown cost, in neither sum: 1 pair (0 at the primary, 1 at the candidate)." in shown
 
 
+def test_unknown_spending_is_not_nothing(tmp_path: Path) -> None:
+    """Calls without a known cost did not cost nothing."""
+    shown = " ".join(text.render(report_of(tmp_path, [Recorded(exchange(), observation(usd(None)))])).split())
+    assert ("What they cost is not known." in shown, "0.00 USD" in shown) == (True, False)
+
+
 def test_hostile_names_are_escaped(tmp_path: Path) -> None:
     """A tenant that would clear the screen is shown for what it is."""
     one = exchange(tenant="\x1b[2J\u202e<script>")
