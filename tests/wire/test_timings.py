@@ -117,7 +117,8 @@ def test_many_tokens_in_one_packet_of_a_fast_stream_are_ordinary() -> None:
 
 def test_a_stream_in_one_packet_has_no_first_token() -> None:
     """Where everything came at once, there is no pace to judge by."""
-    assert timed((0.5, event(*[chunk("a")] * COALESCED_DELTAS))).note == "coalesced"
+    timings = timed((0.5, event(*[chunk("a")] * COALESCED_DELTAS)))
+    assert (timings.ttft_s, timings.note) == (None, "coalesced")
 
 
 def test_a_stream_compressed_event_by_event_is_timed() -> None:
