@@ -31,8 +31,8 @@ CALLS: Final = 400  # enough for a comparison per tenant, few enough for a few s
 CONCURRENCY: Final = 24
 CANDIDATES: Final = 2
 FLAKY_FAILS_ONE_IN: Final = 16
-READY_WITHIN_S: Final = 10.0
-SETTLED_WITHIN_S: Final = 10.0
+READY_WITHIN_S: Final = 20.0  # a loaded machine starts slowly; usually it is one second
+SETTLED_WITHIN_S: Final = 20.0  # likewise; usually it is half a second
 STOPPED_WITHIN_S: Final = 15.0
 POLL_S: Final = 0.05
 
