@@ -187,6 +187,12 @@ def test_a_body_of_nothing_but_usage_is_searched_from_its_end() -> None:
     assert str(reported({"cost": 7.0}, source).cost) == "7.0"  # type: ignore[union-attr]
 
 
+def test_ticks_of_one_model_are_not_those_of_all() -> None:
+    """A usage object of a part of the answer is not taken for the whole's, though it has the same keys."""
+    source = b'{"usage": {"cost_in_usd_ticks": 30}, "models": [{"usage": {"cost_in_usd_ticks": 10}}]}'
+    assert reported({"cost_in_usd_ticks": 30}, source) == Reported(Decimal("3.0e-9"))
+
+
 def test_a_cost_whose_text_is_lost_is_its_shortest_form() -> None:
     """Should the usage object not be found in the text again, the float's own digits are taken."""
     assert reported({"cost": 0.00012104999999999999}, b"") == Reported(Decimal("0.00012104999999999999"))
