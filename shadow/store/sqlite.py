@@ -67,7 +67,7 @@ class SQLiteStore:
         What is there already stays as it is: to send a batch again is harmless. Raises StoreError, and ValueError
         where an exchange_id is not a UUID.
         """
-        new = rows(batch)
+        new = await asyncio.to_thread(rows, batch)  # some milliseconds for a full batch
         return set(map(text, await self._writer.submit(Write(exchanges=new.exchanges, replays=new.replays))))
 
     async def mark_sent(self, exchange_id: str, arm: str) -> None:
