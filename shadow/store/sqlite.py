@@ -23,6 +23,7 @@ from shadow.store.writes import Write
 
 log = logging.getLogger("shadow.store")
 
+FEW: Final = 20  # rows of more take above a millisecond to make, too long for the event loop
 END_UNSENT: Final = """UPDATE replays SET outcome = 'dropped', reason = 'recorder_restarted'
     WHERE outcome IS NULL AND sent_at IS NULL RETURNING arm, outcome, reason"""
 END_SENT: Final = """UPDATE replays SET outcome = 'failed', reason = 'interrupted'
@@ -67,7 +68,7 @@ class SQLiteStore:
         What is there already stays as it is: to send a batch again is harmless. Raises StoreError, and ValueError
         where an exchange_id is not a UUID.
         """
-        new = await asyncio.to_thread(rows, batch)  # some milliseconds for a full batch
+        new = rows(batch) if len(batch) <= FEW else await asyncio.to_thread(rows, batch)
         return set(map(text, await self._writer.submit(Write(exchanges=new.exchanges, replays=new.replays))))
 
     async def mark_sent(self, exchange_id: str, arm: str) -> None:
