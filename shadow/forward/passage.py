@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from shadow.config import Config
 from shadow.exchange import Outcome
-from shadow.forward.attribution import Attributor
+from shadow.forward.attribution import Attributor, api_key
+from shadow.forward.credential import entrusted
 from shadow.forward.handoff import Handoff
-from shadow.forward.headers import RawHeaders, request_headers
+from shadow.forward.headers import RawHeaders, by_name, request_headers
 from shadow.forward.identity import RANDOM_BYTES, uuid7
 from shadow.forward.metrics import Metrics, code_class
 from shadow.forward.refusals import Refusal
@@ -38,6 +39,7 @@ class Passages:
         self._attributor = Attributor(config.attribution, config.registry, secret)
         self._host = urlsplit(config.upstream.url).netloc.encode()
         self._max_bytes = int(config.capture.max_bytes)
+        self._delayed_cost = config.upstream.delayed_cost
         self._metrics = metrics
         self._handoff = handoff
         self._room = Room()
@@ -59,6 +61,8 @@ class Passages:
         metrics.overhead.observe(passage.overhead_s)
         try:
             exchange = passage.capture.finish(outcome, failure)
+            if self._delayed_cost:
+                exchange = entrusted(exchange, lambda: api_key(by_name(passage.capture.asked.headers)))
         except Exception:  # the copy is lost, the request is not
             log.exception("an exchange could not be captured")
             metrics.handoff.labels("refused").inc()
