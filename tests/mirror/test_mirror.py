@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -170,17 +171,37 @@ async def test_a_plan_holds_no_body_of_the_primary(mirrors):
     assert (plan.exchange.request_body.size, plan.exchange.response_body.size, plan.exchange.arrivals) == (0, 0, ())
 
 
-async def test_a_mistake_in_deciding_costs_one_replay(mirrors, monkeypatch, caplog):
+@pytest.mark.parametrize("place", ["decide", "read_request", "conversation"])
+async def test_a_mistake_in_deciding_costs_one_replay(mirrors, monkeypatch, caplog, place):
     """The exchange is recorded all the same, the reason is the sidecar's, and the log quotes nothing."""
 
     def broken(*_arguments, **_more):
         raise ValueError("the secret prompt")
 
-    monkeypatch.setattr("shadow.mirror.mirror.decide", broken)
+    monkeypatch.setattr(f"shadow.mirror.mirror.{place}", broken)
     mirror, _ = await mirrors(config())
     assert ends(submit(mirror, chat())) == [(ReplayOutcome.FAILED, Failed.INTERNAL)]
     assert "secret prompt" not in caplog.text
     assert "ValueError" in caplog.text
+
+
+async def test_a_swallowed_cancellation_does_not_hold_up_the_stop(mirrors, monkeypatch):
+    """A library that catches the cancellation and goes on waiting is cancelled again."""
+    begun = asyncio.Event()
+
+    async def stubborn(*_arguments, **_more):
+        with suppress(asyncio.CancelledError):
+            begun.set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("shadow.mirror.mirror.CANCEL_AGAIN_S", 0.01)
+    monkeypatch.setattr("shadow.mirror.performer.send", stubborn)
+    mirror, ledger = await mirrors(config())
+    submit(mirror, chat())
+    await begun.wait()
+    await asyncio.wait_for(mirror.close(), 30)
+    assert ends(ledger.settled) == [(ReplayOutcome.FAILED, Failed.INTERRUPTED)]
 
 
 async def test_nobodys_exchange_is_decided_like_others(mirrors):
