@@ -7,7 +7,7 @@ What it says in names of its own is put into the shape of the usage object that 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -30,7 +30,7 @@ class Generation:
     """
 
     reported: Reported
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     model: str | None = None
     service_tier: str | None = None
     cancelled: bool | None = None
