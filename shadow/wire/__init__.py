@@ -19,6 +19,7 @@ The modules in the order in which data flows:
     errors        what went wrong, as one word from a closed set
     usage         token counts and stated costs of any provider
     prices        what a call costs, from the best source there is
+    generation    what OpenRouter says later of an answer that was cut
     timings       when what came
     agreement     how alike two answers are
 """
