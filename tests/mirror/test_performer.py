@@ -5,10 +5,14 @@ import os
 
 from aiohttp import web
 
-from shadow.exchange import Replay, ReplayOutcome
+from shadow.exchange import Observation, Replay, ReplayOutcome, Rewrite
 from shadow.mirror.circuit import TRIPS_AFTER, State
+from shadow.mirror.performer import judged
+from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Dropped, Failed, Withheld
+from shadow.wire.prices import PriceBook
 from tests.mirror.making import (
+    GOOD,
     HELLO,
     KEY,
     KEY_VARIABLE,
@@ -19,6 +23,7 @@ from tests.mirror.making import (
     chat,
     config,
     ends,
+    observed,
     submit,
 )
 
@@ -226,3 +231,26 @@ async def test_a_mistake_in_performing_costs_one_replay(serve, mirrors, monkeypa
     submit(mirror, chat())
     assert ends(await ledger.ends(2)) == [(ReplayOutcome.FAILED, Failed.INTERNAL), (ReplayOutcome.COMPLETED, None)]
     assert "secret prompt" not in caplog.text
+
+
+async def test_a_long_answer_is_read_beside_the_loop(serve, mirrors):
+    """It completes like a short one; reading it does not hold up what else is being timed."""
+    text = "word " * 100_000
+
+    async def long(_request: web.Request) -> web.Response:
+        message = {"role": "assistant", "content": text}
+        return web.json_response({**GOOD, "choices": [{"index": 0, "finish_reason": "stop", "message": message}]})
+
+    mirror, ledger = await mirrors(config(await serve(long)))
+    submit(mirror, chat())
+    (replay,) = await ledger.ends(1)
+    assert (replay.reason, replay.observation.answer.text) == (None, text)
+
+
+def test_a_mistake_in_reading_is_the_sidecars(monkeypatch):
+    """An answer that the wire room could not read through its own mistake is no failure of the candidate."""
+    primary = chat()
+    plan = Planned(primary, observed(primary), "ferry", 1.0, b"{}", Rewrite())
+    monkeypatch.setattr("shadow.mirror.performer.observe", lambda *_: Observation(anomalies=("reader_failed",)))
+    replay = judged(plan, chat(arm="ferry"), PriceBook({}, None))
+    assert (replay.outcome, replay.reason) == (ReplayOutcome.FAILED, Failed.INTERNAL)
