@@ -7,12 +7,14 @@ followed, cookies not kept, nothing is tried twice.
 
 import asyncio
 import io
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Final
 
 import aiohttp
+from aiohttp.connector import AddrInfoType
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
@@ -26,6 +28,9 @@ PATH: Final = "/chat/completions"
 USER_AGENT: Final = f"shadow-sidecar/{shadow.__version__}"
 CONNECT_TIMEOUT_S: Final = 10.0  # a reachable endpoint answers in one; the deadline is for the answer
 KEEPALIVE_S: Final = 15.0  # below the idle limits of common gateways, so that a pooled connection is seldom stale
+# A candidate that takes a connection and reads nothing of a large request: closing waits for what is still to be sent,
+# so the kernel ends such a connection, or each would cost a socket and megabytes for ever.
+UNREAD_S: Final = 60.0
 MAX_HEAD_BYTES: Final = 32 << 10  # of an answer's header line
 
 
@@ -43,7 +48,11 @@ def open_session() -> aiohttp.ClientSession:
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(_head_sent)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),  # bounded by each candidate's workers
+        connector=aiohttp.TCPConnector(
+            limit=0,  # each candidate's workers are the bound
+            keepalive_timeout=KEEPALIVE_S,
+            socket_factory=_socket,
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         auto_decompress=False,
@@ -149,6 +158,14 @@ async def _exchange(session: aiohttp.ClientSession, target: Target, planned: Pla
         response.close()  # the rest of the answer is nobody's: the connection goes with it
         raise
     response.release()
+
+
+def _socket(address: AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS, where nobody runs this for long
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_S * 1000))
+    return made
 
 
 async def _head_sent(

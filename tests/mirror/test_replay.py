@@ -1,9 +1,11 @@
 """Sending one replay: what goes out, what comes back, and every way in which a wire can break."""
 
 import asyncio
+import socket
 import ssl
 import time
 import tracemalloc
+from pathlib import Path
 
 import orjson
 import pytest
@@ -281,6 +283,24 @@ async def test_a_flood_is_cut_and_memory_stays_flat(serve_raw, perform, candidat
     assert exchange.failure == Failed.ANSWER_TOO_LARGE
     assert exchange.response_body.size <= 2 * MEGABYTE
     assert peak < 16 * MEGABYTE  # two copies of the bound, and the server's own pieces
+
+
+async def test_a_candidate_that_reads_nothing_keeps_no_connection(perform, monkeypatch):
+    """A large request that is never read: after its deadline, and a while, socket and buffer are gone."""
+    monkeypatch.setattr("shadow.mirror.replay.UNREAD_S", 0.3)
+
+    def sockets():
+        return sum(one.is_socket() for one in Path("/proc/self/fd").iterdir())
+
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        before = sockets()
+        exchange = await perform(
+            f"http://127.0.0.1:{deaf.getsockname()[1]}", body=b"x" * (32 * MEGABYTE), timeout_s=0.2
+        )
+        assert exchange.failure in (Failed.DEADLINE, Failed.CONNECTION_LOST)
+        async with asyncio.timeout(30):
+            while sockets() > before:  # noqa: ASYNC110 (the kernel tells nobody)
+                await asyncio.sleep(0.05)
 
 
 async def test_room_for_all_answers_is_bounded(serve_raw, perform):
