@@ -36,11 +36,12 @@ MAX_HEAD_BYTES: Final = 32 << 10  # of an answer's header line
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a replay goes. `key` goes out in `key_header` and is never shown."""
+    """Where a replay goes. `key` goes out in `key_header`; it is never shown, nor is `proxy`, which may hold one."""
 
     url: str
     key_header: str = "authorization"
     key: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -133,7 +134,7 @@ async def _carry(session: aiohttp.ClientSession, target: Target, planned: Planne
         return Failed.MEMORY
     except aiohttp.ClientSSLError:
         return Failed.TLS
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError):
         return Failed.CONNECT
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError):
         return Failed.CONNECTION_LOST if answer.status is None else Failed.ANSWER_TRUNCATED
@@ -148,6 +149,7 @@ async def _exchange(session: aiohttp.ClientSession, target: Target, planned: Pla
         data=io.BytesIO(planned.body),  # sent in pieces: a large body in one write would hold up the loop
         headers=request_headers(target, planned.exchange_id),
         allow_redirects=False,
+        proxy=target.proxy,
         trace_request_ctx=answer,
     )
     try:

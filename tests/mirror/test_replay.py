@@ -27,12 +27,12 @@ async def perform():
     async with open_session() as session:
 
         async def start(
-            url, *, body=b'{"model":"small"}', key="k", limit=8 * MEGABYTE, room=64 * MEGABYTE, timeout_s=20
+            url, *, body=b'{"model":"small"}', key="k", proxy=None, limit=8 * MEGABYTE, room=64 * MEGABYTE, timeout_s=20
         ):
             primary = chat()
             planned = Planned(primary, observed(primary), "ferry", 1.0, body, Rewrite())
             answer = Answer(limit, Allowance(room), time.monotonic)
-            target = Target(f"{url}/v1", key=key)
+            target = Target(f"{url}/v1", key=key, proxy=proxy)
             return await send(session, target, planned, answer, timeout_s=timeout_s, started_at=1.0)
 
         yield start
@@ -208,6 +208,30 @@ async def test_a_reset_within_an_answer_truncates_it(serve_raw, perform):
 
     exchange = await perform(await serve_raw(reset))
     assert (exchange.failure, exchange.outcome) == (Failed.ANSWER_TRUNCATED, Outcome.UPSTREAM_TRUNCATED)
+
+
+async def test_a_proxy_on_the_way_out_is_used(serve_raw, perform):
+    """A pod that may only leave through a proxy asks it for the candidate's address."""
+    lines = []
+
+    async def carry(reader, writer):
+        lines.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        writer.write(HEAD + b"Content-Length: 2\r\n\r\n{}")
+        await writer.drain()
+
+    exchange = await perform("http://candidate.invalid", proxy=await serve_raw(carry))
+    assert lines == [b"POST http://candidate.invalid/v1/chat/completions HTTP/1.1"]
+    assert exchange.failure is None
+
+
+async def test_a_proxy_that_refuses_is_a_failure_to_connect(serve_raw, perform):
+    """It is not the candidate that said 403."""
+
+    async def refuse(reader, writer):
+        await say(reader, writer, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    exchange = await perform("https://candidate.invalid", proxy=await serve_raw(refuse))
+    assert (exchange.failure, exchange.status) == (Failed.CONNECT, None)
 
 
 async def test_nobody_listening_is_a_failure_to_connect(perform):
