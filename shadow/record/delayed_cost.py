@@ -23,7 +23,7 @@ log = logging.getLogger("shadow.record")
 # Attempts are 1, 2, 5, 15 and 60 s after the exchange came: OpenRouter answers 404 for half a second after a whole
 # stream and for longer after a cut one. A key is held for that long, and for as long as the answers take.
 WAITS_S: Final = (1.0, 1.0, 3.0, 10.0, 45.0)
-MOST: Final = 1000  # sixteen cut streams a second; some 4 kB each, a task included
+MOST: Final = 1000  # sixteen cut streams a second; some 3 kB each, a task included
 
 
 @dataclass(frozen=True, slots=True)
