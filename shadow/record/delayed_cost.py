@@ -13,8 +13,8 @@ from typing import Final, Protocol
 
 from shadow.exchange import Attribution, Cost, Exchange, Observation, Usage
 from shadow.record.metrics import DelayedCost, Metrics
-from shadow.record.tasks import spawn, where
 from shadow.store.errors import StoreError
+from shadow.tasks import spawn, where
 from shadow.wire.generation import Generation, generation_path
 from shadow.wire.prices import PriceBook
 

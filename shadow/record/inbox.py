@@ -16,8 +16,8 @@ from shadow.record.attribution import Completion
 from shadow.record.delayed_cost import DelayedCosts, Owed, owed
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
-from shadow.record.tasks import spawn, where
 from shadow.store.errors import StoreError
+from shadow.tasks import spawn, where
 
 log = logging.getLogger("shadow.record")
 

@@ -21,9 +21,9 @@ from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
 from shadow.record.reports import Reports
-from shadow.record.tasks import spawn
 from shadow.store.errors import StoreError, Trouble
 from shadow.store.sqlite import SQLiteStore
+from shadow.tasks import spawn
 from shadow.wire.observe import observe
 from shadow.wire.prices import PriceBook
 
