@@ -4,7 +4,7 @@ This is the evidence for what a candidate would have to support, and what decide
 Field names are those of OpenRouter's, OpenAI's and Anthropic's API references.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from shadow.wire.documents import mapping, sequence, text
@@ -50,6 +50,7 @@ PRIVACY: Final = frozenset({"zdr", "no_data_collection", "no_distillation"})
 LONG_CONTEXT_CHARACTERS: Final = 400_000
 
 _Body = Mapping[str, Any]
+_Reader = Callable[[_Body], Iterable[str]]
 
 # The `type` of a part of a message, at any endpoint.
 _PARTS: Final = {
@@ -71,17 +72,16 @@ _ROUTERS: Final = ("openrouter/", "~")
 
 def features_of(body: Mapping[str, Any], endpoint: str) -> frozenset[str]:
     """The features that a request's body makes use of: a subset of FEATURES. Never raises on odd values."""
-    found = {feature for feature, used in _USES.items() if used(body)}
-    for model in (body.get("model"), *sequence(body.get("models"))):
-        found.update(_of_model(model))
-    found.update(_of_tools(body))
-    found.update(_of_format(body))
-    found.update(_of_provider(mapping(body.get("provider"))))
-    found.update(_of_plugins(body))
-    found.update(_of_parts(body))
-    characters = [_characters(part) for part in _parts(body)]
+    found: set[str] = set()
+    for reader in {_READERS[key] for key in body if key in _READERS}:
+        found.update(reader(body))
+    characters = [0]
+    for part in _parts(body):
+        characters.append(len(part if isinstance(part, str) else text(part.get("text"))))  # base64 is no text
+        if not isinstance(part, str):
+            found.update(_of_part(part))
     # Texts to embed are taken one by one; everything else is one prompt.
-    longest = max(characters, default=0) if endpoint == "embeddings" else sum(characters)
+    longest = max(characters) if endpoint == "embeddings" else sum(characters)
     if longest >= LONG_CONTEXT_CHARACTERS:
         found.add("long_context")
     return frozenset(found)
@@ -124,36 +124,20 @@ def _media(body: _Body) -> bool:
     return any(kind != "text" for kind in sequence(body.get("modalities")))
 
 
-_USES: Final[dict[str, Callable[[_Body], bool]]] = {
-    "stream": lambda body: body.get("stream") is True,
-    "parallel_tools": _parallel,
-    "media_output": _media,
-    "reasoning": _reasoning,
-    "logprobs": _logprobs,
-    "logit_bias": lambda body: bool(body.get("logit_bias")),
-    "multiple_choices": _several,
-    "prediction": lambda body: bool(body.get("prediction")),
-    "cache_control": lambda body: bool(body.get("cache_control")),
-    "fallbacks": lambda body: bool(body.get("models")),
-    "presets": lambda body: bool(body.get("preset")),
-    "transforms": lambda body: bool(body.get("transforms")),
-    "service_tier": lambda body: body.get("service_tier") not in (None, "auto", "default"),
-    "stateful": _stateful,
-}
-
-
-def _of_model(model: object) -> Iterator[str]:
-    """What the name of the model asks for. Elsewhere than at OpenRouter a colon is part of the name."""
-    name = text(model)
-    if "@preset/" in name:
-        yield "presets"
-    if name.startswith(_ROUTERS):
-        yield "router"
-    _, slash, slug = name.partition("/")
-    if slash and ":" in slug:
-        yield "variants"
-        if slug.endswith(":online"):
-            yield "server_tools"
+def _of_models(body: _Body) -> Iterator[str]:
+    """A list to try, and what names ask for. Elsewhere than at OpenRouter a colon is part of the name."""
+    if body.get("models"):
+        yield "fallbacks"
+    for name in map(text, (body.get("model"), *sequence(body.get("models")))):
+        if "@preset/" in name:
+            yield "presets"
+        if name.startswith(_ROUTERS):
+            yield "router"
+        _, slash, slug = name.partition("/")
+        if slash and ":" in slug:
+            yield "variants"
+            if slug.endswith(":online"):
+                yield "server_tools"
 
 
 def _of_tools(body: _Body) -> Iterator[str]:
@@ -176,8 +160,9 @@ def _of_format(body: _Body) -> Iterator[str]:
             yield "grammar"
 
 
-def _of_provider(provider: Mapping[str, Any]) -> Iterator[str]:
+def _of_provider(body: _Body) -> Iterator[str]:
     """OpenRouter's routing object: demands of privacy, and whatever else it holds."""
+    provider = mapping(body.get("provider"))
     if provider.get("zdr"):
         yield "zdr"
     if provider.get("data_collection") == "deny":
@@ -195,21 +180,13 @@ def _of_plugins(body: _Body) -> Iterator[str]:
             yield "server_tools"
 
 
-def _of_parts(body: _Body) -> Iterator[str]:
-    """What the parts of the prompt are."""
-    for part in _parts(body):
-        if isinstance(part, str):
-            continue
-        if part.get("cache_control"):
-            yield "cache_control"
-        kind = _PARTS.get(text(part.get("type")))
-        if kind:
-            yield kind
-
-
-def _characters(part: str | Mapping[str, Any]) -> int:
-    """How much text there is in a part: pictures in base64 are none."""
-    return len(part if isinstance(part, str) else text(part.get("text")))
+def _of_part(part: Mapping[str, Any]) -> Iterator[str]:
+    """What one part of the prompt is."""
+    if part.get("cache_control"):
+        yield "cache_control"
+    kind = _PARTS.get(text(part.get("type")))
+    if kind:
+        yield kind
 
 
 def _parts(body: _Body) -> Iterator[str | Mapping[str, Any]]:
@@ -229,3 +206,35 @@ def _parts_of(message: Mapping[str, Any]) -> Iterator[str | Mapping[str, Any]]:
         yield content
     for part in sequence(content):
         yield part if isinstance(part, str) else mapping(part)
+
+
+def _if(feature: str, used: Callable[[_Body], object]) -> _Reader:
+    """A reader of one feature."""
+    return lambda body: (feature,) if used(body) else ()
+
+
+def _by_field(*readers: tuple[_Reader, tuple[str, ...]]) -> dict[str, _Reader]:
+    return {field: reader for reader, fields in readers for field in fields}
+
+
+# By the field without which there is nothing to look for: most requests have five of them.
+_READERS: Final = _by_field(
+    (_if("stream", lambda body: body["stream"] is True), ("stream",)),
+    (_if("parallel_tools", _parallel), ("parallel_tool_calls",)),
+    (_if("media_output", _media), ("modalities",)),
+    (_if("reasoning", _reasoning), ("reasoning", "reasoning_effort", "include_reasoning", "thinking")),
+    (_if("logprobs", _logprobs), ("logprobs", "top_logprobs", "include")),
+    (_if("logit_bias", lambda body: body["logit_bias"]), ("logit_bias",)),
+    (_if("multiple_choices", _several), ("n",)),
+    (_if("prediction", lambda body: body["prediction"]), ("prediction",)),
+    (_if("cache_control", lambda body: body["cache_control"]), ("cache_control",)),
+    (_if("presets", lambda body: body["preset"]), ("preset",)),
+    (_if("transforms", lambda body: body["transforms"]), ("transforms",)),
+    (_if("service_tier", lambda body: body["service_tier"] not in (None, "auto", "default")), ("service_tier",)),
+    (_if("stateful", _stateful), ("store", "background", "previous_response_id", "conversation")),
+    (_of_models, ("model", "models")),
+    (_of_tools, ("tools", "functions", "web_search_options")),
+    (_of_format, ("response_format", "text")),
+    (_of_provider, ("provider",)),
+    (_of_plugins, ("plugins",)),
+)

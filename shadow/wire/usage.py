@@ -51,6 +51,10 @@ _REASONING: Final = (
     "output_tokens_details.reasoning_tokens",
     "reasoning_tokens",
 )
+_STEPS: Final = {  # each path taken apart once: counts are looked up for every exchange
+    path: tuple(path.partition(".")[::2])
+    for path in (*_INPUT, *_OUTPUT, *_CACHE_READ, *_CACHE_WRITE, *_REASONING, "total_tokens")
+}
 _COSTS: Final = ("cost", "cost_in_usd_ticks", "estimated_cost")
 
 
@@ -137,8 +141,10 @@ class _Counts:
     def first(self, *paths: str) -> int | None:
         """The count at the first of the paths that has one."""
         for path in paths:
-            outer, dot, inner = path.partition(".")
-            value = mapping(self._usage.get(outer)).get(inner) if dot else self._usage.get(outer)
+            outer, inner = _STEPS[path]
+            value = self._usage.get(outer)
+            if value is not None and inner:
+                value = mapping(value).get(inner)
             if value is None:
                 continue
             if isinstance(value, float) and value.is_integer():
