@@ -206,24 +206,24 @@ class Connection(asyncio.Protocol):
     async def _converse(self) -> bool:
         """Take one request and answer it; whether the connection goes on."""
         head = await self._take(self._reader.take_head)
-        if self._closes_on_reuse:
-            return False
         received = self._current = Received(head, self._number)
         await self._stand_in.arrived(received)
+        if self._closes_on_reuse:
+            return False
         script = self._stand_in.early(head)
         if script is not None:
-            goes_on = await self._perform(script, received)
-            return goes_on and await self._take_body(received)
+            await self._perform(script, received)
+            await self._take_body(received)  # a client that is told so late is still sending
+            return False
         if (head.header("expect") or "").lower() == "100-continue":
             self._transport.write(CONTINUE)
         await self._take_body(received)
         goes_on = await self._perform(self._stand_in.answer(received.request()), received)
         return goes_on and head.minor_version == 1 and (head.header("connection") or "").lower() != "close"
 
-    async def _take_body(self, received: Received) -> bool:
+    async def _take_body(self, received: Received) -> None:
         await self._take(lambda: self._reader.take_body(received.copy) or None)
         received.complete = True
-        return True
 
     async def _take(self, attempt: Callable[[], Taken | None]) -> Taken:
         """What `attempt` finds, once enough bytes have come."""

@@ -1,16 +1,23 @@
 """What the stand-in for OpenRouter answers: a scenario where the request names one, else what its models say."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Final
 
 from shadow.demo import openrouter
 from shadow.demo.catalogue import OPENROUTER
 from shadow.demo.model import Generation, Model, generate
 from shadow.demo.openrouter import Json
-from shadow.demo.request import Request
+from shadow.demo.request import Request, RequestHead
+from shadow.demo.scenarios import HEADER, MODEL_PREFIX, SCENARIOS
+from shadow.demo.scenarios.endpoints import generation
+from shadow.demo.scenarios.scenario import CHAT_PATH
 from shadow.demo.script import Part, Pause, Script, chunked, whole
 
-TOKENS_PER_CHUNK = 3  # providers batch a few tokens into a network chunk
-CHAT_PATH = "/api/v1/chat/completions"
+TOKENS_PER_CHUNK: Final = 3  # providers batch a few tokens into a network chunk
+GENERATION_PATH: Final = "/api/v1/generation"
+ENDPOINTS: Final = {("GET", SCENARIOS[name].path): SCENARIOS[name] for name in ("models", "key", "credits")}
 
 
 class OpenRouter:
@@ -19,15 +26,44 @@ class OpenRouter:
     def __init__(self, models: Sequence[Model] = OPENROUTER, seed: int = 0) -> None:
         self._models = {model.name: model for model in models}
         self._seed = seed
-        self._asked = 0
+        self._asked: Counter[str] = Counter()
+        self._costs: dict[str, Decimal] = {}  # by generation id, for `GET /generation`
+
+    def early(self, head: RequestHead) -> Script | None:
+        """What is answered before the body has come: one scenario does that."""
+        scenario = SCENARIOS.get(head.header(HEADER) or "")
+        return scenario.early(head) if scenario and scenario.early else None
 
     def __call__(self, request: Request) -> Script:
         """The answer to a request."""
-        self._asked += 1
         head = request.head
-        if (head.method, head.path) != ("POST", CHAT_PATH):
-            return failure(404, "Not Found")
-        return self._chat(request)
+        name = _scenario_named(request)
+        if name is not None:
+            scenario = SCENARIOS.get(name)
+            if scenario is None:
+                return failure(400, f"{MODEL_PREFIX}{name} is not a valid model ID")
+            return scenario.answer(request, self._count(f"{name} {head.target}"))
+        if (head.method, head.path) == ("POST", CHAT_PATH):
+            return self._chat(request)
+        if (head.method, head.path) == ("GET", GENERATION_PATH):
+            return self._generation(request)
+        standing = ENDPOINTS.get((head.method, head.path))
+        return standing.answer(request, self._count(head.target)) if standing else failure(404, "Not Found")
+
+    def _count(self, what: str) -> int:
+        """How many like it came before."""
+        self._asked[what] += 1
+        return self._asked[what] - 1
+
+    def _generation(self, request: Request) -> Script:
+        """The facts of a generation, after a while. Ids of scenarios are known, too, at the price of a short answer."""
+        asked = request.head.query.get("id", "")
+        if asked in self._costs:
+            cost = self._costs[asked]
+            return generation(total_cost=cost, usage=cost)(request, self._count(request.head.target))
+        if not asked.startswith("gen-"):
+            return failure(404, f"Generation {asked} not found")
+        return generation()(request, self._count(request.head.target))
 
     def _chat(self, request: Request) -> Script:
         problem = invalid(request)
@@ -38,13 +74,25 @@ class OpenRouter:
         if model is None:
             return failure(400, f"{asked} is not a valid model ID")
         said = generate(model, request.json, self._seed)
-        identity = openrouter.generation_id(said.digest, self._asked)
+        identity = openrouter.generation_id(said.digest, self._count(said.digest))
+        self._costs[identity] = said.cost_usd
         if request.json.get("stream"):
             return chunked(200, openrouter.headers(identity, "text/event-stream"), _stream(identity, said))
         length = Pause(said.first_token_s + said.token_s * said.completion_tokens)
         body = openrouter.dumps(_completion(identity, said))
         # The status line goes out before the model is done, as it does at OpenRouter.
         return chunked(200, openrouter.headers(identity), (length, body))
+
+
+def _scenario_named(request: Request) -> str | None:
+    """The scenario that a request names, by header or by its model (`fake/plain`, `fake/plain:nitro`)."""
+    name = request.head.header(HEADER)
+    if name is not None:
+        return name
+    model = request.json.get("model")
+    if not isinstance(model, str) or not model.startswith(MODEL_PREFIX):
+        return None
+    return model.removeprefix(MODEL_PREFIX).partition(":")[0]
 
 
 def failure(status: int, message: str) -> Script:

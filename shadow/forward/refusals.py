@@ -25,9 +25,18 @@ class Refusal:
         error = {"message": self.message, "type": "shadow_sidecar_error", "param": None, "code": self.code}
         return orjson.dumps({"error": error})
 
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        return [(b"Content-Type", b"application/json"), (OWN_ERROR, self.code.encode())]
+    def answer(self, *, close: bool, body: bool = True) -> bytes:
+        """The whole answer. `close`: the connection ends with it. Without `body`: to HEAD, which has none."""
+        content = self.body
+        lines = [
+            b"HTTP/1.1 %d %b" % (self.status, self.reason),
+            b"Content-Type: application/json",
+            b"Content-Length: %d" % len(content),
+            b"%b: %b" % (OWN_ERROR, self.code.encode()),
+        ]
+        if close:
+            lines.append(b"Connection: close")
+        return b"\r\n".join(lines) + b"\r\n\r\n" + (content if body else b"")
 
 
 # Requests that are not forwarded.

@@ -20,9 +20,10 @@ CHECK_S: Final = 0.5  # a start is fast; what a large file hides beyond this sho
 CHECK_STEPS: Final = 20_000  # instructions between two looks at the clock: about a millisecond
 KEPT_LOG_BYTES: Final = 8 << 20  # the log's size in normal service: cut back to it after a long reader
 
+# Before the first table of a blank file, and never again: it rewrites the header even of a file that is of no use.
+GIVE_SPACE_BACK: Final = "PRAGMA auto_vacuum = INCREMENTAL"
 PRAGMAS: Final = (
     f"PRAGMA busy_timeout = {BUSY_MS}",
-    "PRAGMA auto_vacuum = INCREMENTAL",  # before the first table: space of deleted rows can be given back
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit that was acknowledged survives the power failing
     "PRAGMA secure_delete = ON",
@@ -77,6 +78,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     _make_private(path)
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
     try:
+        if path.stat().st_size == 0:
+            connection.execute(GIVE_SPACE_BACK)
         for pragma in PRAGMAS:
             connection.execute(pragma)
         _check(connection, path)

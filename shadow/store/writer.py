@@ -37,6 +37,7 @@ class Writer:
     def __init__(self, path: Path, connection: aiosqlite.Connection, limits: Limits) -> None:
         self._path = path
         self._connection: aiosqlite.Connection | None = connection  # None after damage, until it can be opened again
+        self._identity = _identity(path)
         self._limits = limits
         self._writes: deque[Write] = deque()
         self._chores: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
@@ -159,8 +160,13 @@ class Writer:
         return result
 
     async def _connected(self) -> aiosqlite.Connection:
+        """The connection to the file that is in its place now: rows must not vanish into one that was removed."""
+        if self._connection is not None and _identity(self._path) != self._identity:
+            log.error("the database %s is gone from its place: opening what is there now", self._path)
+            await self._disconnect()
         if self._connection is None:
             self._connection = await _connect(self._path)
+            self._identity = _identity(self._path)
         return self._connection
 
     async def _disconnect(self) -> None:
@@ -214,6 +220,14 @@ class Writer:
 
 async def _connect(path: Path) -> aiosqlite.Connection:
     return await aiosqlite.Connection(partial(open_database, path), ROWS_OF_A_CURSOR)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _settle(done: asyncio.Future[Any], result: object) -> None:

@@ -49,11 +49,12 @@ async def write(connection: aiosqlite.Connection, group: Sequence[Write]) -> lis
     An exchange that two of them bring is new to the first only.
     """
     claims = await _claims(connection, group)
-    exchanges = [row for one, new in zip(group, claims, strict=True) for row in one.exchanges if row[0] in new]
-    replays = [row for one, new in zip(group, claims, strict=True) for row in one.replays if row[0] in new]
+    claimed = list(zip(group, claims, strict=True))
+    exchanges = {row[0]: row for one, new in claimed for row in one.exchanges if row[0] in new}
+    replays = {row[:2]: row for one, new in claimed for row in one.replays if row[0] in new}
     changes = (
-        (ADD_EXCHANGES, exchanges),
-        (ADD_REPLAYS, replays),
+        (ADD_EXCHANGES, list(exchanges.values())),
+        (ADD_REPLAYS, list(replays.values())),
         (MARK_SENT, [row for one in group for row in one.sent]),
         (SETTLE, [row for one in group for row in one.settled]),
     )

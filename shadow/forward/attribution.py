@@ -1,0 +1,114 @@
+"""Who asks, and for what: the configured rules, compiled, over a request's target and headers.
+
+Rules that look into the body are the recorder's, because the forwarder reads none, and so is the tenant's plan.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from shadow.config import AttributionRules, Registry, Rule
+from shadow.exchange import Attribution
+from shadow.fingerprint import fingerprint
+from shadow.forward.headers import RawHeaders, by_name
+
+VALUE_CHARACTERS: Final = 256  # a name of a tenant or feature; longer ones would only fill rows and metrics
+KEY_HEADERS: Final = (b"x-api-key", b"api-key")  # as Anthropic's and Azure's clients send it
+
+Named = Mapping[bytes, list[bytes]]  # header values by name in lower case
+# What a rule may look at: the request target, the headers, and the key's fingerprint.
+Finder = Callable[[bytes, Named, str | None], str | None]
+
+
+class Attributor:
+    """The rules of one configuration, ready to be asked for every request."""
+
+    def __init__(self, rules: AttributionRules, registry: Registry, secret: bytes) -> None:
+        self._secret = secret
+        self._tenant = [finder for rule in rules.tenant if (finder := _finder(rule, registry.owners))]
+        self._feature = [finder for rule in rules.feature if (finder := _finder(rule, {}))]
+        self._tag_names = (_name(rules.tag_headers.tenant), _name(rules.tag_headers.feature))
+
+    def attribute(self, target: bytes, headers: RawHeaders) -> Attribution:
+        """What target and headers tell; None where no rule finds a value."""
+        named = by_name(headers)
+        key = api_key(named)
+        owner = None if key is None else fingerprint(key, self._secret)
+        return Attribution(
+            tenant=_first(self._tenant, target, named, owner),
+            feature=_first(self._feature, target, named, owner),
+            key_fingerprint=owner,
+        )
+
+    def tags(self, attribution: Attribution) -> dict[bytes, bytes]:
+        """The headers that carry the resolved values upstream."""
+        named = zip(self._tag_names, (attribution.tenant, attribution.feature), strict=True)
+        return {name: value.encode() for name, value in named if name is not None and value is not None}
+
+
+def api_key(named: Named) -> str | None:
+    """The API key of a request, wherever clients put it; None where it has none."""
+    for value in named.get(b"authorization", ()):
+        scheme, _, credentials = value.strip().partition(b" ")
+        if scheme.lower() == b"bearer" and credentials.strip():
+            return credentials.strip().decode("utf-8", "replace")
+    for name in KEY_HEADERS:
+        for value in named.get(name, ()):
+            if value.strip():
+                return value.strip().decode("utf-8", "replace")
+    return None
+
+
+def _first(finders: list[Finder], target: bytes, named: Named, owner: str | None) -> str | None:
+    return next((value for finder in finders if (value := finder(target, named, owner))), None)
+
+
+def _finder(rule: Rule, owners: Mapping[str, str]) -> Finder | None:
+    """The rule as a function; None for a rule that is the recorder's."""
+    if rule.header is not None:
+        return _in_header(rule.header.lower().encode())
+    if rule.query is not None:
+        return _in_query(rule.query.encode())
+    if rule.path_prefix is not None:
+        return _in_path(rule.path_prefix.encode())
+    if rule.key:
+        return lambda _target, _named, owner: None if owner is None else owners.get(owner)
+    return None
+
+
+def _in_header(name: bytes) -> Finder:
+    def find(_target: bytes, named: Named, _owner: str | None) -> str | None:
+        return next((found for value in named.get(name, ()) if (found := _readable(value))), None)
+
+    return find
+
+
+def _in_query(name: bytes) -> Finder:
+    def find(target: bytes, _named: Named, _owner: str | None) -> str | None:
+        for field in target.partition(b"?")[2].split(b"&"):
+            key, _, value = field.replace(b"+", b" ").partition(b"=")
+            if unquote_to_bytes(key) == name and (found := _readable(unquote_to_bytes(value))):
+                return found
+        return None
+
+    return find
+
+
+def _in_path(prefix: bytes) -> Finder:
+    prefix = prefix.rstrip(b"/") + b"/"
+
+    def find(target: bytes, _named: Named, _owner: str | None) -> str | None:
+        path = target.partition(b"?")[0]
+        return _readable(unquote_to_bytes(path[len(prefix) :].partition(b"/")[0])) if path.startswith(prefix) else None
+
+    return find
+
+
+def _readable(value: bytes) -> str | None:
+    """A value as bounded text; None where it is empty or holds control characters, which no header may carry on."""
+    found = value[: VALUE_CHARACTERS * 4].decode("utf-8", "replace").strip()[:VALUE_CHARACTERS].rstrip()
+    return found if found.isprintable() and found else None
+
+
+def _name(header: str | None) -> bytes | None:
+    return None if header is None else header.encode()

@@ -1,0 +1,79 @@
+"""The forwarder: the data port, the admin port and the handoff, started and drained together."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from shadow.config import Address, Config
+from shadow.forward.admin import Admin
+from shadow.forward.handoff import Handoff
+from shadow.forward.metrics import Metrics
+from shadow.forward.passage import Passages
+from shadow.forward.recorder import Recorder
+from shadow.forward.refusals import FAILED, REQUEST_REFUSALS
+from shadow.forward.server import Server
+from shadow.forward.upstream import Upstream
+
+BACKLOG: Final = 1024  # a burst of clients at start waits instead of being turned away
+FLUSH_S: Final = 5.0  # a healthy recorder commits a full handoff in less
+ADMIN_STOP_S: Final = 1.0
+
+
+class Forwarder:
+    """Everything of the request path. Made inside a running event loop.
+
+    `port` and `admin_port` are those bound, once `start` has returned; `ready` is what `/-/ready` says.
+    """
+
+    def __init__(self, config: Config, fingerprint_secret: bytes, socket_path: Path) -> None:
+        self._config = config
+        self.ready = False
+        self.port = self.admin_port = 0
+        self.metrics = Metrics(tuple(refusal.code for refusal in (*REQUEST_REFUSALS, FAILED)))
+        self._recorder = Recorder(socket_path)
+        handoff = config.handoff
+        self.handoff = Handoff(self._recorder.add, self.metrics, int(handoff.max_bytes), handoff.max_delay_ms / 1000)
+        self._upstream = Upstream(config.upstream)
+        self._server = Server(Passages(config, fingerprint_secret, self.metrics, self.handoff), self._upstream)
+        self._data_port: asyncio.Server | None = None
+        self._admin_runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Bind both ports and begin to serve. Raises OSError where a port cannot be bound."""
+        self.handoff.start()
+        await self._start_admin(self._config.admin.listen)
+        listen = self._config.listen
+        loop = asyncio.get_running_loop()
+        self._data_port = await loop.create_server(self._server.listener, listen.host, listen.port, backlog=BACKLOG)
+        self.port = self._data_port.sockets[0].getsockname()[1]
+        self.ready = True
+
+    async def drain(self) -> None:
+        """Turn unready, accept nothing more, let streams finish within the grace period, flush the handoff."""
+        self.ready = False
+        if self._data_port is not None:
+            self._data_port.close()
+        await self._server.drain(self._config.drain_s)
+        await self.handoff.drain(FLUSH_S)
+
+    async def close(self) -> None:
+        """Let go of everything. What is not drained by now is cut short."""
+        self.ready = False
+        if self._data_port is not None:
+            self._data_port.close()
+        await self._server.drain(0)
+        await self.handoff.close()
+        await self._upstream.close()
+        if self._admin_runner is not None:
+            await self._admin_runner.cleanup()
+        await self._recorder.close()
+
+    async def _start_admin(self, listen: Address) -> None:
+        application = Admin(self.metrics, self._recorder, lambda: self.ready).application()
+        self._admin_runner = web.AppRunner(application, access_log=None, shutdown_timeout=ADMIN_STOP_S)
+        await self._admin_runner.setup()
+        site = web.TCPSite(self._admin_runner, listen.host, listen.port)
+        await site.start()
+        self.admin_port = site.port

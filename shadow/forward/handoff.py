@@ -1,0 +1,148 @@
+"""Finished exchanges on their way to the recorder: kept until acknowledged, bounded in bytes, every loss counted."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from itertools import islice
+from typing import Final
+
+from shadow.exchange import Exchange
+from shadow.forward.metrics import Metrics
+from shadow.forward.recorder import ACCEPTED, DOWN
+from shadow.forward.tasks import spawn
+from shadow.frames import pack
+
+BATCH_FRAMES: Final = 200  # larger commits are no faster
+BATCH_BYTES: Final = 4 << 20  # one batch never occupies the recorder's loop for long; a larger frame travels alone
+FIRST_PAUSE_S: Final = 0.05  # a restarted recorder is back within a second
+LONGEST_PAUSE_S: Final = 2.0
+NEVER_ACCEPTABLE: Final = frozenset({400, 413})  # the frame itself is at fault: sending it again cannot help
+
+log = logging.getLogger("shadow.forward")
+
+Send = Callable[[bytes], Awaitable[int]]
+
+
+class Handoff:
+    """A queue of packed exchanges, and the task that sends them. `send` posts frames and returns the status."""
+
+    def __init__(self, send: Send, metrics: Metrics, max_bytes: int, max_delay_s: float) -> None:
+        self._send = send
+        self._metrics = metrics
+        self._max_bytes = max_bytes
+        self._max_delay_s = max_delay_s
+        self._frames: deque[bytes] = deque()
+        self._bytes = 0
+        self._most = BATCH_FRAMES  # fewer while a refused frame is being singled out
+        self._some = asyncio.Event()  # there is a frame
+        self._urgent = asyncio.Event()  # a batch is full, or there is no time left to wait for one
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._draining = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = spawn(self._run(), "handoff")
+
+    def offer(self, exchange: Exchange) -> None:
+        """Take a finished exchange. Never waits and never raises: where there is no room, it is dropped and counted."""
+        try:
+            frame = pack(exchange)
+        except Exception:  # whatever is wrong with one copy, the request path goes on
+            log.exception("an exchange could not be packed")
+            self._count("refused", 1)
+            return
+        if self._bytes + len(frame) > self._max_bytes:
+            self._count("dropped", 1)
+            return
+        self._frames.append(frame)
+        self._held(len(frame))
+        self._empty.clear()
+        self._some.set()
+        if len(self._frames) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
+            self._urgent.set()
+
+    async def drain(self, deadline_s: float) -> None:
+        """Send what is held without further delay, for at most `deadline_s`."""
+        self._draining = True
+        self._urgent.set()
+        try:
+            await asyncio.wait_for(self._empty.wait(), deadline_s)
+        except TimeoutError:
+            log.warning("%d exchanges could not be handed to the recorder in time", len(self._frames))
+
+    async def close(self) -> None:
+        """Stop sending; what is still held is lost and counted."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._count("abandoned", len(self._frames))
+        self._release(len(self._frames))
+
+    async def _run(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            await self._some.wait()
+            await self._gather()
+            if await self._send_batch():
+                pause_s = FIRST_PAUSE_S
+            else:
+                self._metrics.handoff_resends.inc()
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _gather(self) -> None:
+        """Wait until a batch is full or its oldest exchange has waited long enough."""
+        if self._draining:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._urgent.wait(), self._max_delay_s)
+
+    async def _send_batch(self) -> bool:
+        """Send the oldest frames; True if the queue is shorter for it or the batch must be cut smaller."""
+        count = self._batch()
+        try:
+            status = await self._send(b"".join(islice(self._frames, count)))
+        except DOWN:
+            return False
+        if status == ACCEPTED:
+            self._count("acknowledged", count)
+            self._release(count)
+            self._most = BATCH_FRAMES
+        elif status not in NEVER_ACCEPTABLE:
+            return False
+        elif count > 1:
+            self._most = count // 2
+        else:
+            log.error("the recorder refused an exchange as malformed")
+            self._count("refused", 1)
+            self._release(1)
+        return True
+
+    def _batch(self) -> int:
+        """How many of the oldest frames go into one batch: at least one."""
+        count, size = 0, 0
+        for frame in self._frames:
+            size += len(frame)
+            if count == self._most or (count and size > BATCH_BYTES):
+                break
+            count += 1
+        return count
+
+    def _release(self, count: int) -> None:
+        for _ in range(count):
+            self._held(-len(self._frames.popleft()))
+        if not self._frames:
+            self._some.clear()
+            self._empty.set()
+        if not self._draining and len(self._frames) < BATCH_FRAMES and self._bytes < BATCH_BYTES:
+            self._urgent.clear()
+
+    def _held(self, change: int) -> None:
+        self._bytes += change
+        self._metrics.handoff_bytes.set(self._bytes)
+
+    def _count(self, result: str, count: int) -> None:
+        self._metrics.handoff.labels(result).inc(count)

@@ -1,0 +1,81 @@
+"""One candidate as the mirror keeps it: its configuration, and what was learnt of it while running."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from shadow.config import Candidate
+from shadow.mirror.circuit import Circuit, State
+from shadow.mirror.dialects import RULES
+from shadow.mirror.reasons import Withheld
+from shadow.mirror.replay import Target
+from shadow.mirror.waiting import Queue
+from shadow.wire.prices import PriceBook
+
+
+class KeyUnavailableError(Exception):
+    """The candidate's key cannot be read, or could not be sent in a header."""
+
+
+@dataclass(slots=True)
+class Arm:
+    """A candidate and its state. Times are seconds of the mirror's clock."""
+
+    candidate: Candidate
+    book: PriceBook
+    queue: Queue = field(default_factory=Queue)
+    circuit: Circuit = field(default_factory=Circuit)
+    resumes_at: float = 0.0  # the candidate asked to be left alone until then
+    takes_stream_options: bool = True  # until it refuses the field
+    working: int = 0  # replays in flight, each in a worker of its own
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> Self:
+        return cls(candidate, PriceBook.for_candidate(candidate))
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
+
+    def withholds(self, now: float) -> Withheld | None:
+        """Why nothing may be sent now, as far as the candidate's own behaviour goes. Changes nothing."""
+        if now < self.resumes_at:
+            return Withheld.RETRY_AFTER
+        return None if self.circuit.admits(now) else Withheld.CIRCUIT_OPEN
+
+    def pause(self, now: float, for_s: float) -> None:
+        """Leave the candidate alone, as it asked. A shorter pause does not end a longer one."""
+        self.resumes_at = max(self.resumes_at, now + for_s)
+
+    def target(self) -> Target:
+        """Where replays go, with the key as it is now: files may rotate. Raises KeyUnavailableError."""
+        try:
+            key = self.candidate.api_key()
+        except (OSError, KeyError, ValueError) as error:
+            raise KeyUnavailableError from error
+        if key is not None and not (key and key.isascii() and key.isprintable()):
+            raise KeyUnavailableError
+        return Target(self.candidate.url, RULES[self.candidate.dialect].key_header, key)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmState:
+    """What can be seen of an arm from outside, for metrics and the admin port."""
+
+    arm: str
+    queued: int
+    queued_bytes: int
+    in_flight: int
+    circuit: State
+    paused_for_s: float  # 0: not asked to pause
+
+
+def state_of(arm: Arm, now: float) -> ArmState:
+    """The arm's state now."""
+    return ArmState(
+        arm.name,
+        len(arm.queue),
+        arm.queue.size,
+        arm.working,
+        arm.circuit.state(now),
+        max(arm.resumes_at - now, 0.0),
+    )

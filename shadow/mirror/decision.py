@@ -1,0 +1,80 @@
+"""What becomes of one exchange on one arm: eligible? → drawn? → consent, pause, circuit? → planned. Does nothing."""
+
+from dataclasses import dataclass, replace
+
+from shadow.config import Config
+from shadow.exchange import Body, Exchange, Observation, Replay, ReplayOutcome, Rewrite
+from shadow.mirror import eligibility
+from shadow.mirror.arm import Arm
+from shadow.mirror.consent import consents
+from shadow.mirror.models import map_model
+from shadow.mirror.planned import Planned
+from shadow.mirror.reasons import Ineligible, SampledOut, Withheld
+from shadow.mirror.rewrite import Rewritten, rewrite
+from shadow.mirror.sampling import draw
+from shadow.wire.request import InferenceRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A primary exchange that some arm might replay, with what was read of it."""
+
+    exchange: Exchange
+    observation: Observation
+    request: InferenceRequest
+
+
+def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, now: float) -> Replay | Planned:
+    """The end of the replay, or its plan. `now` is the mirror's clock, as the arm's times are."""
+    exchange, observation = considered.exchange, considered.observation
+    rewritten = _rewritten(considered, arm)
+    if isinstance(rewritten, Ineligible):
+        return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, rewritten)
+    drawn = draw(arm.candidate.sample, arm.name, exchange, considered.request.body, considered.request.model)
+    if not drawn.drawn:
+        reason = SampledOut.ASKED_NEVER if drawn.asked else SampledOut.NOT_DRAWN
+        return _ended(exchange, arm, ReplayOutcome.SAMPLED_OUT, reason, drawn.probability)
+    withheld = _withheld(exchange, arm, config, paused=paused, now=now)
+    if withheld is not None:
+        return _ended(exchange, arm, ReplayOutcome.WITHHELD, withheld, drawn.probability, rewritten.rewrite)
+    try:
+        body = rewritten.encode()
+    except (ValueError, RecursionError):
+        return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, Ineligible.UNREADABLE)
+    return Planned(
+        exchange=replace(exchange, request_body=Body(), response_body=Body(), arrivals=()),
+        observation=observation,
+        arm=arm.name,
+        probability=1.0 if drawn.probability is None else drawn.probability,
+        body=body,
+        rewrite=rewritten.rewrite,
+        stream=rewritten.stream,
+    )
+
+
+def _rewritten(considered: Considered, arm: Arm) -> Rewritten | Ineligible:
+    request, observation, candidate = considered.request, considered.observation, arm.candidate
+    reason = eligibility.of_candidate(request, observation, candidate)
+    if reason is not None:
+        return reason
+    model = map_model(candidate.models, request.body, observation.response_model)
+    if isinstance(model, Ineligible):
+        return model
+    return rewrite(request.body, model, candidate.dialect, stream_options=arm.takes_stream_options)
+
+
+def _withheld(exchange: Exchange, arm: Arm, config: Config, *, paused: bool, now: float) -> Withheld | None:
+    if not consents(config, exchange.attribution.tenant, arm.name):
+        return Withheld.CONSENT
+    return Withheld.PAUSED if paused else arm.withholds(now)
+
+
+def _ended(
+    exchange: Exchange,
+    arm: Arm,
+    outcome: ReplayOutcome,
+    reason: Ineligible | SampledOut | Withheld,
+    probability: float | None = None,
+    noted: Rewrite | None = None,
+) -> Replay:
+    return Replay(exchange.exchange_id, arm.name, outcome, reason.value, probability, noted)

@@ -1,0 +1,141 @@
+"""What went wrong with a replay, and whose fault that is. Pure.
+
+The kinds of error come from `shadow.wire.errors`; here they become the closed set of reasons of a failed replay.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Final
+
+from shadow.exchange import Exchange, Observation
+from shadow.mirror.reasons import Failed
+from shadow.wire.errors import ErrorKind
+
+LONGEST_PAUSE_S: Final = 3600.0  # a candidate that asks for more is paused again when it says so again
+
+
+class Fault(StrEnum):
+    """Whose fault a failure is: what statistics count it as."""
+
+    COMPATIBILITY = "compatibility"  # the endpoint takes the request in another form: no judgement of the candidate
+    CANDIDATE = "candidate"  # a considered refusal, or an answer that is none
+    CAPACITY = "capacity"  # the candidate's: limits, overload, timeouts
+    NETWORK = "network"
+    OWN = "own"  # the sidecar's: not part of any statistic
+
+
+FAULTS: Final[Mapping[Failed, Fault]] = {
+    Failed.PARAM_REJECTED: Fault.COMPATIBILITY,
+    Failed.CONTEXT_LENGTH: Fault.CANDIDATE,
+    Failed.KEY_REJECTED: Fault.CANDIDATE,
+    Failed.PAYMENT_REQUIRED: Fault.CANDIDATE,
+    Failed.NOT_FOUND: Fault.CANDIDATE,
+    Failed.REDIRECTED: Fault.CANDIDATE,
+    Failed.CONTENT_POLICY: Fault.CANDIDATE,
+    Failed.REJECTED: Fault.CANDIDATE,
+    Failed.ANSWER_ERROR: Fault.CANDIDATE,
+    Failed.ANSWER_EMPTY: Fault.CANDIDATE,
+    Failed.ANSWER_UNREADABLE: Fault.CANDIDATE,
+    Failed.ANSWER_TOO_LARGE: Fault.CANDIDATE,
+    Failed.PROTOCOL: Fault.CANDIDATE,
+    Failed.RATE_LIMITED: Fault.CAPACITY,
+    Failed.SERVER_ERROR: Fault.CAPACITY,
+    Failed.DEADLINE: Fault.CAPACITY,
+    Failed.ANSWER_TRUNCATED: Fault.NETWORK,
+    Failed.CONNECT: Fault.NETWORK,
+    Failed.TLS: Fault.NETWORK,
+    Failed.CONNECTION_LOST: Fault.NETWORK,
+    Failed.MEMORY: Fault.OWN,
+    Failed.INTERRUPTED: Fault.OWN,
+    Failed.INTERNAL: Fault.OWN,
+}
+
+# What the next replay would meet too, whatever it asks: these open the circuit.
+TRIPPING: Final = frozenset(
+    {
+        Failed.KEY_REJECTED,
+        Failed.PAYMENT_REQUIRED,
+        Failed.REDIRECTED,
+        Failed.RATE_LIMITED,
+        Failed.SERVER_ERROR,
+        Failed.DEADLINE,
+        Failed.ANSWER_TRUNCATED,
+        Failed.ANSWER_UNREADABLE,
+        Failed.ANSWER_TOO_LARGE,
+        Failed.CONNECT,
+        Failed.TLS,
+        Failed.CONNECTION_LOST,
+        Failed.PROTOCOL,
+    }
+)
+# These tell nothing about the candidate.
+SILENT: Final = frozenset({Failed.MEMORY, Failed.INTERRUPTED, Failed.INTERNAL})
+
+_BY_KIND: Final[Mapping[str, Failed]] = {
+    ErrorKind.INVALID_REQUEST: Failed.REJECTED,
+    ErrorKind.PARAM_REJECTED: Failed.PARAM_REJECTED,
+    ErrorKind.CONTEXT_LENGTH: Failed.CONTEXT_LENGTH,
+    ErrorKind.TOO_LARGE: Failed.REJECTED,
+    ErrorKind.CONTENT_POLICY: Failed.CONTENT_POLICY,
+    ErrorKind.TOOL_CALL_INVALID: Failed.ANSWER_ERROR,
+    ErrorKind.AUTHENTICATION: Failed.KEY_REJECTED,
+    ErrorKind.PAYMENT_REQUIRED: Failed.PAYMENT_REQUIRED,
+    ErrorKind.PERMISSION: Failed.KEY_REJECTED,
+    ErrorKind.RATE_LIMITED: Failed.RATE_LIMITED,
+    ErrorKind.NOT_FOUND: Failed.NOT_FOUND,
+    ErrorKind.TIMEOUT: Failed.SERVER_ERROR,
+    ErrorKind.OVERLOADED: Failed.SERVER_ERROR,
+    ErrorKind.UNAVAILABLE: Failed.SERVER_ERROR,
+    ErrorKind.SERVER_ERROR: Failed.SERVER_ERROR,
+    ErrorKind.NO_ANSWER: Failed.CONNECTION_LOST,
+    ErrorKind.TRUNCATED: Failed.ANSWER_TRUNCATED,
+    ErrorKind.EMPTY: Failed.ANSWER_EMPTY,
+}
+
+
+def failure(exchange: Exchange, observation: Observation) -> Failed | None:
+    """Why a replay that was sent failed; None for a good answer."""
+    if exchange.failure is not None:  # the wire broke: that says more than the part of an answer that is here
+        return Failed(exchange.failure)
+    status = exchange.status
+    if status is not None and 300 <= status < 400:
+        return Failed.REDIRECTED
+    kind = observation.error_kind
+    if kind is None:
+        return None if status is not None and 200 <= status < 300 else _by_status(status)
+    return _BY_KIND.get(kind) or _by_status(status)
+
+
+def retry_after_s(exchange: Exchange, now: float) -> float | None:
+    """For how many seconds the candidate asked to be left alone; None where it did not.
+
+    `Retry-After` is a number of seconds or a date (RFC 9110); `now` is Unix time.
+    """
+    if exchange.status is None or exchange.status < 400:
+        return None
+    said = next((value for name, value in exchange.response_headers if name == "retry-after"), "").strip()
+    if said.isascii() and said.isdigit():
+        return min(float(said[:9]), LONGEST_PAUSE_S)
+    try:
+        until = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return min(max(until.timestamp() - now, 0.0), LONGEST_PAUSE_S)
+
+
+def refuses_stream_options(exchange: Exchange) -> bool:
+    """Whether the candidate refused the request on account of its `stream_options`."""
+    if exchange.status not in (400, 422) or b'"stream_options"' not in exchange.request_body.head:
+        return False
+    return b"stream_options" in exchange.response_body.head or b"include_usage" in exchange.response_body.head
+
+
+def _by_status(status: int | None) -> Failed:
+    if status is None:
+        return Failed.CONNECTION_LOST
+    if status < 400:
+        return Failed.ANSWER_UNREADABLE
+    return Failed.REJECTED if status < 500 else Failed.SERVER_ERROR

@@ -1,0 +1,138 @@
+"""The mirror: decides for every exchange what each candidate gets, and performs the replays in the background.
+
+The recorder asks `decide` for every exchange, commits what it says, then hands each plan to `submit`. From there on
+the ledger is told twice: before a replay is sent, and when it has ended. Each exchange × arm ends exactly once.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from shadow.config import Config
+from shadow.exchange import Exchange, Observation, Replay, ReplayOutcome
+from shadow.mirror import eligibility
+from shadow.mirror.arm import Arm, ArmState, state_of
+from shadow.mirror.decision import Considered, decide
+from shadow.mirror.performer import Ledger, Performer
+from shadow.mirror.planned import Planned
+from shadow.mirror.reasons import Dropped, Failed, Ineligible
+from shadow.mirror.retries import Retries
+from shadow.mirror.tasks import spawn, where
+from shadow.mirror.waiting import Waiting
+from shadow.wire.request import read_request
+
+logger = logging.getLogger("shadow.mirror")
+
+
+class Mirror:
+    """Decides and performs replays for the candidates of a configuration.
+
+    `clock` gives monotonic seconds and `wall` Unix time. Methods are to be called from one event loop.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._arms = {candidate.name: Arm.of(candidate) for candidate in config.candidates}
+        self._retries = Retries()
+        self._performer = Performer(ledger, config.capture.max_bytes, clock, wall)
+        self._workers: set[asyncio.Task[None]] = set()
+        self._open = False
+
+    async def start(self) -> None:
+        """Open the connections' pool. Before this and after `close`, what is submitted is dropped."""
+        await self._performer.start()
+        self._open = True
+
+    async def close(self) -> None:
+        """Cancel what runs, end what waits, and return once the ledger has been told of all of it."""
+        self._open = False
+        for arm in self._arms.values():
+            while (waiting := arm.queue.take()) is not None:
+                self._performer.settle_soon(waiting.planned.ended(ReplayOutcome.DROPPED, Dropped.STOPPING))
+        workers = tuple(self._workers)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        await self._performer.close()
+
+    @property
+    def paused(self) -> bool:
+        return self._performer.paused
+
+    @property
+    def unsettled(self) -> int:
+        """Replays whose end the ledger did not take: the next start ends them."""
+        return self._performer.unsettled
+
+    def pause(self) -> None:
+        """Withhold replays from now on, also those that wait. Those that were sent are let finish."""
+        self._performer.paused = True
+
+    def resume(self) -> None:
+        """Let replays flow again. What was withheld stays so."""
+        self._performer.paused = False
+
+    def states(self) -> tuple[ArmState, ...]:
+        """What can be seen of every arm now."""
+        now = self._clock()
+        return tuple(state_of(arm, now) for arm in self._arms.values())
+
+    def decide(self, exchange: Exchange, observation: Observation) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
+        """For every arm: the replay that has ended at once, or its plan. Sends nothing."""
+        if not self._arms:
+            return (), ()
+        considered = self._consider(exchange, observation)
+        decided = [self._decide_for(arm, exchange, considered) for arm in self._arms.values()]
+        ended = tuple(one for one in decided if isinstance(one, Replay))
+        return ended, tuple(one for one in decided if isinstance(one, Planned))
+
+    def submit(self, planned: Planned) -> Replay | None:
+        """Queue a replay whose plan is committed. Returns its end where there is no room for it."""
+        if not self._open:
+            return planned.ended(ReplayOutcome.DROPPED, Dropped.STOPPING)
+        arm = self._arms[planned.arm]
+        full = arm.queue.put(Waiting(planned, self._clock() + arm.candidate.deadline_s))
+        if full is not None:
+            return planned.ended(ReplayOutcome.DROPPED, full)
+        if arm.working < arm.candidate.max_concurrency:
+            arm.working += 1
+            spawn(self._work(arm), self._workers)
+        return None
+
+    def _consider(self, exchange: Exchange, observation: Observation) -> Considered | Ineligible:
+        reason = eligibility.of_exchange(exchange, observation)
+        if reason is not None:
+            return reason
+        request = read_request(exchange)
+        reason = eligibility.of_request(request, observation)
+        if reason is not None or request is None:
+            return reason or Ineligible.UNREADABLE
+        if self._retries.is_retry(exchange):
+            return Ineligible.CLIENT_RETRY
+        return Considered(exchange, observation, request)
+
+    def _decide_for(self, arm: Arm, exchange: Exchange, considered: Considered | Ineligible) -> Replay | Planned:
+        if isinstance(considered, Ineligible):
+            return Replay(exchange.exchange_id, arm.name, ReplayOutcome.INELIGIBLE, considered.value)
+        try:
+            return decide(considered, arm, self._config, paused=self.paused, now=self._clock())
+        except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
+            logger.error("a request was not considered for %s: %s", arm.name, where(error))
+            return Replay(exchange.exchange_id, arm.name, ReplayOutcome.FAILED, Failed.INTERNAL.value)
+
+    async def _work(self, arm: Arm) -> None:
+        """Perform what waits for one arm, one after another, until nothing does."""
+        try:
+            while (waiting := arm.queue.take()) is not None:
+                await self._performer.perform(arm, waiting)
+        finally:
+            arm.working -= 1

@@ -1,0 +1,179 @@
+"""Sees each waiting replay to its end: leave to send, the mark in the ledger, the answer, the settlement."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import aiohttp
+
+from shadow.exchange import Exchange, Replay, ReplayOutcome
+from shadow.mirror.answer import Allowance, Answer
+from shadow.mirror.arm import Arm, KeyUnavailableError
+from shadow.mirror.circuit import Leave
+from shadow.mirror.failures import SILENT, TRIPPING, failure, refuses_stream_options, retry_after_s
+from shadow.mirror.planned import Planned
+from shadow.mirror.reasons import Dropped, Failed, Withheld
+from shadow.mirror.replay import Target, open_session, send
+from shadow.mirror.tasks import spawn, where
+from shadow.mirror.waiting import Waiting
+from shadow.wire.agreement import agreement
+from shadow.wire.observe import observe
+
+logger = logging.getLogger("shadow.mirror")
+
+# A replay that begins late would be judged by what its wait has left of the deadline, so it is not begun.
+LEAST_SHARE: Final = 0.5
+READER_FAILED: Final = "reader_failed"  # an anomaly of `shadow.wire`: a mistake of the sidecar's, not the candidate's
+
+
+class Ledger(Protocol):
+    """Where replays are written down. Both return once it is certain."""
+
+    async def mark_sent(self, exchange_id: str, arm: str) -> None:
+        """The replay is about to be sent: whatever happens now, it is not sent again."""
+
+    async def settle(self, replay: Replay) -> None:
+        """The replay has ended."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One replay while it is performed. `sent` turns true before the first byte leaves."""
+
+    waiting: Waiting
+    answer: Answer
+    sent: bool = False
+
+
+class Performer:
+    """Performs replays, and settles each exactly once. `clock` gives monotonic seconds, `wall` Unix time."""
+
+    def __init__(
+        self, ledger: Ledger, max_answer_bytes: int, clock: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
+        self.paused = False
+        self.unsettled = 0  # replays whose end the ledger did not take: the next start ends them
+        self._ledger = ledger
+        self._max_answer_bytes = max_answer_bytes
+        self._clock = clock
+        self._wall = wall
+        self._allowance = Allowance()
+        self._session: aiohttp.ClientSession | None = None
+        self._settling: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._session = open_session()
+
+    async def close(self) -> None:
+        """Return once everything that ended is settled. Whoever performs must have been cancelled before."""
+        while self._settling:
+            await asyncio.wait(self._settling)
+        if self._session is not None:
+            await self._session.close()
+
+    async def perform(self, arm: Arm, waiting: Waiting) -> None:
+        """See one replay to its end. Raises CancelledError alone; then too it is settled."""
+        run = Run(waiting, Answer(self._max_answer_bytes, self._allowance, self._clock))
+        try:
+            replay = await self._attempt(arm, run)
+        except asyncio.CancelledError:
+            self.settle_soon(_interrupted(run))
+            raise
+        except Exception as error:  # noqa: BLE001 (a mistake here costs one pair, not the worker)
+            logger.error("a replay to %s broke: %s", arm.name, where(error))
+            replay = waiting.planned.ended(ReplayOutcome.FAILED, Failed.INTERNAL)
+        finally:
+            run.answer.release()
+        await asyncio.shield(self.settle_soon(replay))  # it goes on where the worker is cancelled meanwhile
+
+    def settle_soon(self, replay: Replay) -> asyncio.Task[None]:
+        """Tell the ledger of an end, in a task of its own that `close` waits for."""
+        return spawn(self._settle(replay), self._settling)
+
+    async def _settle(self, replay: Replay) -> None:
+        try:
+            await self._ledger.settle(replay)
+        except Exception as error:  # noqa: BLE001 (whatever the store's trouble is)
+            self.unsettled += 1
+            logger.error("the end of a replay to %s was not stored: %s", replay.arm, where(error))
+
+    async def _attempt(self, arm: Arm, run: Run) -> Replay:
+        """Check anew what time may have changed, mark, send."""
+        planned = run.waiting.planned
+        held = self._held_back(arm, run.waiting)
+        if held is not None:
+            return held
+        try:
+            target = arm.target()
+        except KeyUnavailableError:
+            return planned.ended(ReplayOutcome.WITHHELD, Withheld.KEY_UNAVAILABLE)
+        leave = arm.circuit.claim(self._clock())
+        if leave is None:
+            return planned.ended(ReplayOutcome.WITHHELD, Withheld.CIRCUIT_OPEN)
+        try:
+            return await self._marked_and_sent(arm, run, target, leave)
+        finally:
+            arm.circuit.release(leave)  # where nothing was learnt; elsewhere this is void
+
+    def _held_back(self, arm: Arm, waiting: Waiting) -> Replay | None:
+        now = self._clock()
+        if self.paused:
+            return waiting.planned.ended(ReplayOutcome.WITHHELD, Withheld.PAUSED)
+        if waiting.deadline - now < LEAST_SHARE * arm.candidate.deadline_s:
+            return waiting.planned.ended(ReplayOutcome.DROPPED, Dropped.EXPIRED)
+        withheld = arm.withholds(now)
+        return None if withheld is None else waiting.planned.ended(ReplayOutcome.WITHHELD, withheld)
+
+    async def _marked_and_sent(self, arm: Arm, run: Run, target: Target, leave: Leave) -> Replay:
+        planned = run.waiting.planned
+        try:
+            await self._ledger.mark_sent(planned.exchange_id, planned.arm)
+        except Exception as error:  # noqa: BLE001 (whatever the store's trouble is, what is not marked is not sent)
+            logger.error("a replay to %s could not be marked as sent: %s", arm.name, where(error))
+            return planned.ended(ReplayOutcome.DROPPED, Dropped.LEDGER)
+        timeout_s = run.waiting.deadline - self._clock()
+        if timeout_s <= 0:
+            return planned.ended(ReplayOutcome.DROPPED, Dropped.EXPIRED)
+        if self._session is None:
+            return planned.ended(ReplayOutcome.DROPPED, Dropped.STOPPING)
+        run.sent = True
+        started_at = self._wall()
+        exchange = await send(self._session, target, planned, run.answer, timeout_s=timeout_s, started_at=started_at)
+        return self._concluded(arm, planned, exchange, leave)
+
+    def _concluded(self, arm: Arm, planned: Planned, exchange: Exchange, leave: Leave) -> Replay:
+        """The replay with all that is known of it. The arm learns from it."""
+        observation = observe(exchange, arm.book)
+        reason = Failed.INTERNAL if READER_FAILED in observation.anomalies else failure(exchange, observation)
+        self._learn(arm, exchange, reason, leave)
+        return Replay(
+            planned.exchange_id,
+            planned.arm,
+            ReplayOutcome.COMPLETED if reason is None else ReplayOutcome.FAILED,
+            None if reason is None else reason.value,
+            planned.probability,
+            planned.rewrite,
+            exchange,
+            observation,
+            agreement(planned.observation, observation) if reason is None else None,
+        )
+
+    def _learn(self, arm: Arm, exchange: Exchange, reason: Failed | None, leave: Leave) -> None:
+        now = self._clock()
+        if reason in TRIPPING:
+            arm.circuit.fail(leave, now)
+        elif reason not in SILENT:
+            arm.circuit.succeed()
+        asked_s = retry_after_s(exchange, self._wall())
+        if asked_s is not None:
+            arm.pause(now, asked_s)
+        if refuses_stream_options(exchange):
+            arm.takes_stream_options = False
+
+
+def _interrupted(run: Run) -> Replay:
+    if run.sent:
+        return run.waiting.planned.ended(ReplayOutcome.FAILED, Failed.INTERRUPTED)
+    return run.waiting.planned.ended(ReplayOutcome.DROPPED, Dropped.STOPPING)

@@ -1,0 +1,126 @@
+"""Who is drawn: deterministic, by conversation, so that its turns go together and every pod decides alike.
+
+A conversation is a session id where the client names one, else the opening of the conversation (first system and
+first user message), else the exchange alone. Its key is hashed with the arm's name to a number in [0, 1); below the
+rate it is drawn. The rate is therefore the inclusion probability, and weighting by its inverse is unbiased.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import orjson
+
+from shadow.config import Sample, Where
+from shadow.exchange import Attribution, Exchange
+
+ASK_HEADER: Final = "x-shadow-sample"
+SESSION_HEADER: Final = "x-session-id"
+SCALE: Final = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Whether an exchange is drawn and with which chance it would have been. `asked` is the client's own wish."""
+
+    drawn: bool
+    probability: float | None
+    asked: bool = False
+
+
+def draw(sample: Sample, arm: str, exchange: Exchange, body: Mapping[str, Any], model: str | None) -> Draw:
+    """The draw for one arm. `model` is the request's. Pure: the same exchange is always drawn alike.
+
+    `X-Shadow-Sample: always` is included with certainty, so it stands for itself alone; `never` was never drawn.
+    """
+    asked = _header(exchange, ASK_HEADER)
+    if asked == "never":
+        return Draw(drawn=False, probability=None, asked=True)
+    if asked == "always":
+        return Draw(drawn=True, probability=1.0, asked=True)
+    chance = rate(sample, exchange.attribution, model)
+    return Draw(drawn=uniform(arm, conversation(exchange, body)) < chance, probability=chance)
+
+
+def rate(sample: Sample, attribution: Attribution, model: str | None) -> float:
+    """The rate of the first rule that matches, else the arm's."""
+    for rule in sample.rules:
+        if _matches(rule.where, attribution, model):
+            return rule.rate
+    return sample.rate
+
+
+def uniform(arm: str, conversation: bytes) -> float:
+    """A number in [0, 1) that is the same on every pod, and independent between arms and conversations."""
+    digest = hashlib.sha256(arm.encode() + b"\0" + conversation).digest()
+    # 53 bits are what a float holds exactly; more would round up to 1.0 now and then.
+    return (int.from_bytes(digest[:8], "big") >> 11) / (SCALE >> 11)
+
+
+def conversation(exchange: Exchange, body: Mapping[str, Any]) -> bytes:
+    """What identifies the conversation. The owner is part of it: two tenants' greetings are two conversations."""
+    owner = exchange.attribution.tenant or exchange.attribution.key_fingerprint or ""
+    session = body.get("session_id") or _header(exchange, SESSION_HEADER)
+    if isinstance(session, str) and session:
+        return _joined("session", owner, session)
+    opening = _opening(body.get("messages"))
+    if opening is not None:
+        return _joined("opening", owner, *opening)
+    return _joined("exchange", exchange.exchange_id)
+
+
+def _opening(messages: object) -> tuple[str, str] | None:
+    if not isinstance(messages, list):
+        return None
+    system = _first(messages, ("system", "developer"))
+    user = _first(messages, ("user",))
+    return None if user is None else (system or "", user)
+
+
+def _first(messages: list[Any], roles: tuple[str, ...]) -> str | None:
+    for message in messages:
+        if isinstance(message, dict) and message.get("role") in roles:
+            return _text(message.get("content"))
+    return None
+
+
+def _text(content: object) -> str:
+    """Content without its form: clients move cache markers, and with them text parts, from turn to turn."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    return "".join(_part(part) for part in content)
+
+
+def _part(part: object) -> str:
+    if isinstance(part, dict) and part.get("type") == "text":
+        return str(part.get("text"))
+    if isinstance(part, dict):
+        part = {key: value for key, value in part.items() if key != "cache_control"}
+    try:
+        return orjson.dumps(part, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # a number or text that JSON's usual range does not hold
+        return repr(part)
+
+
+def _joined(*parts: str) -> bytes:
+    """Parts with their lengths, so that no two sequences read alike."""
+    encoded = (part.encode("utf-8", "surrogatepass") for part in parts)
+    return b"".join(b"%d:%s" % (len(part), part) for part in encoded)
+
+
+def _matches(where: Where, attribution: Attribution, model: str | None) -> bool:
+    wanted = (
+        (where.tenant, attribution.tenant),
+        (where.feature, attribution.feature),
+        (where.plan, attribution.plan),
+        (where.model, model),
+    )
+    return all(pattern is None or (value is not None and fnmatchcase(value, pattern)) for pattern, value in wanted)
+
+
+def _header(exchange: Exchange, name: str) -> str | None:
+    return next((value for key, value in exchange.request_headers if key == name), None)

@@ -1,0 +1,81 @@
+"""`python -m shadow.record --directory DIR --socket PATH`: the recorder's process, started by `shadow.service`.
+
+Reads the configuration's text from standard input up to its end, then serves on the socket until SIGTERM.
+Exit codes: 0 stopped, 1 cannot start, 2 the configuration is wrong.
+"""
+
+import argparse
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from shadow.config import Config, ConfigError, parse
+from shadow.log import configure
+from shadow.record.recorder import recording
+from shadow.store.errors import StoreError
+
+log = logging.getLogger("shadow.record")
+
+PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+SWITCH_INTERVAL_S: Final = 0.0005  # bodies are read in a thread: the loop, which times candidates, takes over soon
+
+
+def main() -> int:
+    arguments = _arguments()
+    _end_with_parent(arguments.parent)
+    _go_first_when_memory_is_short()
+    os.umask(0o077)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    configure("recorder")
+    try:
+        config = parse(sys.stdin.read(), arguments.directory)
+        uvloop.run(_serve(config, arguments.socket))
+    except ConfigError as error:
+        log.error("the configuration is wrong: %s", error)
+        return 2
+    except (StoreError, OSError) as error:
+        log.error("the recorder cannot start: %s", error)
+        return 1
+    return 0
+
+
+async def _serve(config: Config, socket: Path) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with recording(config, socket):
+        await stop.wait()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="shadow.record", description="The recorder; `shadow serve` starts it.")
+    parser.add_argument("--directory", type=Path, required=True, help="where the configuration's paths start")
+    parser.add_argument("--socket", type=Path, required=True, help="the Unix socket to serve on")
+    parser.add_argument("--parent", type=int, help="the process without which this one ends")
+    return parser.parse_args()
+
+
+def _end_with_parent(parent: int | None) -> None:
+    """Have the kernel send SIGTERM when the parent dies: Linux only, elsewhere the recorder outlives it."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if parent is not None and os.getppid() != parent:
+        sys.exit("the parent died before the recorder could start")
+
+
+def _go_first_when_memory_is_short() -> None:
+    """The kernel ends this process before the one that forwards."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

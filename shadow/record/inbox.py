@@ -1,0 +1,109 @@
+"""Takes finished exchanges in: read, attributed, observed, decided on, committed; only then acknowledged."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from shadow.exchange import Exchange, Observation, Pending, Recorded, Replay
+from shadow.frames import FrameError, unpack
+from shadow.mirror.planned import Planned
+from shadow.record.attribution import Completion
+from shadow.record.ledger import StoreLedger
+from shadow.record.metrics import Metrics
+from shadow.record.tasks import spawn, where
+from shadow.store.errors import StoreError
+
+log = logging.getLogger("shadow.record")
+
+DECISIONS_IN_A_ROW: Final = 10  # then the loop has its turn: answers of candidates are being timed on it
+
+Observe = Callable[[Exchange], Observation]
+Decided = tuple[Recorded, tuple[Planned, ...]]
+
+
+class Mirror(Protocol):
+    """What the inbox needs of the mirror."""
+
+    def decide(
+        self, exchange: Exchange, observation: Observation
+    ) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]: ...
+
+    def submit(self, planned: Planned) -> Replay | None: ...
+
+
+class Store(Protocol):
+    """What the inbox needs of a store."""
+
+    async def add(self, batch: Sequence[Recorded]) -> set[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """Turns batches of frames into committed rows and submitted replays."""
+
+    completion: Completion
+    observe: Observe
+    mirror: Mirror
+    store: Store
+    ledger: StoreLedger
+    metrics: Metrics
+    clock: Callable[[], float] = time.time
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """`POST /exchanges`: 204 once committed, 400 for what can never be, 503 for what may be later."""
+        batch = await request.read()
+        try:
+            await self.take(batch)
+        except StoreError as error:
+            self.metrics.store_errors.labels(error.trouble.value).inc()
+            return web.Response(status=503)
+        except Exception as error:  # noqa: BLE001 (sent again it would fail again, and hold up all that wait behind it)
+            log.error("a batch was refused: %s", error if isinstance(error, FrameError) else where(error))
+            return web.Response(status=400)
+        return web.Response(status=204)
+
+    async def take(self, batch: bytes) -> None:
+        """Commit a batch, then submit what is to be replayed of it.
+
+        Raises ValueError (FrameError where it is no batch of frames) and StoreError, and then nothing is stored.
+        """
+        decided = await self._decide(await asyncio.to_thread(self._examine, batch))
+        new = await self.store.add([recorded for recorded, _ in decided])
+        for recorded, plans in decided:
+            if recorded.exchange.exchange_id in new:
+                new.discard(recorded.exchange.exchange_id)
+                self.metrics.stored(recorded, self.clock())
+                self.ledger.expect(recorded)
+                self._submit(plans)
+
+    def _examine(self, batch: bytes) -> list[tuple[Exchange, Observation]]:
+        """In a thread: a large body, or the price catalogue at its first use, takes long."""
+        complete = map(self.completion.complete, unpack(batch))
+        return [(exchange, self.observe(exchange)) for exchange in complete]
+
+    async def _decide(self, examined: Sequence[tuple[Exchange, Observation]]) -> list[Decided]:
+        decided: list[Decided] = []
+        for number, (exchange, observation) in enumerate(examined, 1):
+            decided.append(self._decided(exchange, observation))
+            if number % DECISIONS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+        return decided
+
+    def _decided(self, exchange: Exchange, observation: Observation) -> Decided:
+        try:
+            ended, plans = self.mirror.decide(exchange, observation)
+        except Exception as error:  # noqa: BLE001 (an exchange is recorded, whatever the mirror makes of it)
+            log.error("an exchange is recorded and not replayed: %s", where(error))
+            ended, plans = (), ()
+        pending = tuple(Pending(planned.arm, planned.probability) for planned in plans)
+        return Recorded(exchange, observation, ended, pending), plans
+
+    def _submit(self, plans: Sequence[Planned]) -> None:
+        for planned in plans:
+            if (dropped := self.mirror.submit(planned)) is not None:
+                spawn(self.ledger.settle(dropped), "settle-dropped")

@@ -1,0 +1,77 @@
+"""The mirror's ledger over the store: what is sent is committed first, what has ended is committed at last."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Protocol
+
+from shadow.exchange import Recorded, Replay
+from shadow.record.metrics import UNATTRIBUTED, Metrics
+from shadow.store.errors import StoreError
+
+RETRY_S: Final = 1.0  # a full disk does not empty sooner; meanwhile the replay keeps its place and no other starts
+
+
+class Store(Protocol):
+    """What the ledger needs of a store."""
+
+    async def mark_sent(self, exchange_id: str, arm: str) -> None: ...
+
+    async def settle(self, replays: Sequence[Replay]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Primary:
+    """What is remembered of an exchange while its replays run."""
+
+    caller: tuple[str, str]
+    usd: Decimal | None
+
+
+NOBODY: Final = Primary((UNATTRIBUTED, UNATTRIBUTED), None)
+
+
+class StoreLedger:
+    """Where the mirror writes what becomes of its replays."""
+
+    def __init__(self, store: Store, metrics: Metrics, retry_s: float = RETRY_S) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._retry_s = retry_s
+        self._hurry = asyncio.Event()
+        self._primaries: dict[tuple[str, str], Primary] = {}  # one for each pending replay: bounded by its queue
+
+    def hurry(self) -> None:
+        """From now on wait for no store that is in trouble: the recorder stops."""
+        self._hurry.set()
+
+    def expect(self, recorded: Recorded) -> None:
+        """Remember what the metrics will need when the pending replays of an exchange end."""
+        who = recorded.exchange.attribution
+        caller = (who.tenant or UNATTRIBUTED, who.feature or UNATTRIBUTED)
+        for pending in recorded.pending:
+            key = (recorded.exchange.exchange_id, pending.arm)
+            self._primaries[key] = Primary(caller, recorded.observation.cost.usd)
+
+    async def mark_sent(self, exchange_id: str, arm: str) -> None:
+        """Commit that a replay is about to be sent. Raises StoreError: then it must not be sent."""
+        await self._store.mark_sent(exchange_id, arm)
+
+    async def settle(self, replay: Replay) -> None:
+        """Commit how a replay ended, however long the store takes to be able to.
+
+        Raises StoreError once it is told to hurry: then the row stays pending, and the next start ends it.
+        """
+        while True:
+            try:
+                await self._store.settle([replay])
+                break
+            except StoreError:
+                if self._hurry.is_set():
+                    raise
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), self._retry_s)
+        primary = self._primaries.pop((replay.exchange_id, replay.arm), NOBODY)
+        self._metrics.ended(replay, primary.caller, primary.usd)

@@ -1,0 +1,137 @@
+"""The recorder's metrics: what was stored and what became of replays, since it started."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+from shadow.exchange import PRIMARY, Exchange, Observation, Recorded, Replay, ReplayOutcome
+from shadow.mirror.arm import ArmState
+from shadow.mirror.circuit import State
+from shadow.record.labels import SERIES, Labels
+from shadow.store.errors import Trouble
+from shadow.store.sqlite import Ended
+
+UNATTRIBUTED: Final = "unattributed"
+UNKNOWN: Final = "unknown"
+NO_REASON: Final = "none"
+
+TTFT_S: Final = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
+RESPONSE_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+RATIOS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 5.0)
+LAG_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
+
+
+class Metrics:
+    """One registry, and what is counted in it. Series that come from outside are bounded."""
+
+    def __init__(self, series: int = SERIES) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside every counter, which no dashboard reads
+        self.registry = registry = CollectorRegistry()
+        self.exchanges = Counter(
+            "shadow_exchanges", "Exchanges stored.", ("tenant", "feature", "model"), registry=registry
+        )
+        self.tokens = Counter("shadow_tokens", "Tokens stored.", ("arm", "model", "kind"), registry=registry)
+        self.cost = Counter(
+            "shadow_cost_usd", "Known cost stored, in US dollars.", ("arm", "tenant", "feature"), registry=registry
+        )
+        self.cost_unknown = Counter(
+            "shadow_cost_unknown", "Good answers whose cost is not known.", ("arm",), registry=registry
+        )
+        self.replays = Counter(
+            "shadow_replays", "Replays, by how they ended.", ("arm", "outcome", "reason"), registry=registry
+        )
+        self.ttft = Histogram(
+            "shadow_ttft_seconds", "Time to first token.", ("arm", "model"), buckets=TTFT_S, registry=registry
+        )
+        self.response = Histogram(
+            "shadow_response_seconds", "Time to the end.", ("arm", "model"), buckets=RESPONSE_S, registry=registry
+        )
+        self.cost_ratio = Histogram(
+            "shadow_cost_ratio",
+            "Cost of a replay over that of its primary.",
+            ("arm",),
+            buckets=RATIOS,
+            registry=registry,
+        )
+        self.store_lag = Histogram(
+            "shadow_store_lag_seconds", "From an exchange's end to its commit.", buckets=LAG_S, registry=registry
+        )
+        self.store_errors = Counter(
+            "shadow_store_errors", "Batches the store did not take.", ("trouble",), registry=registry
+        )
+        self.paused = Gauge("shadow_replays_paused", "1 while an operator has paused replays.", registry=registry)
+        self.waiting = Gauge("shadow_replays_waiting", "Replays that wait for their turn.", ("arm",), registry=registry)
+        self.in_flight = Gauge("shadow_replays_in_flight", "Replays being performed.", ("arm",), registry=registry)
+        self.circuit_open = Gauge(
+            "shadow_circuit_open", "1 while a failing candidate is left alone.", ("arm",), registry=registry
+        )
+        for trouble in Trouble:
+            self.store_errors.labels(trouble.value)
+        self._by_caller, self._by_payer, self._by_model = Labels(series), Labels(series), Labels(series)
+
+    def expose(self) -> bytes:
+        """The registry in Prometheus' text format 0.0.4."""
+        return generate_latest(self.registry)
+
+    def show(self, arms: Iterable[ArmState], *, paused: bool) -> None:
+        """Set what is as it is now."""
+        self.paused.set(paused)
+        for arm in arms:
+            self.waiting.labels(arm.arm).set(arm.queued)
+            self.in_flight.labels(arm.arm).set(arm.in_flight)
+            self.circuit_open.labels(arm.arm).set(arm.circuit is not State.CLOSED)
+
+    def stored(self, recorded: Recorded, now: float) -> None:
+        """Count a new exchange and those of its replays that ended at once."""
+        exchange, seen = recorded.exchange, recorded.observation
+        who = exchange.attribution
+        caller = (who.tenant or UNATTRIBUTED, who.feature or UNATTRIBUTED)
+        model = seen.response_model or seen.request_model or UNKNOWN
+        self.exchanges.labels(*self._by_caller.bounded(*caller, model)).inc()
+        self._observed(PRIMARY, caller, exchange, seen)
+        self.store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s))
+        for replay in recorded.ended:
+            self.ended(replay, caller)
+
+    def ended(self, replay: Replay, caller: tuple[str, str], primary_usd: Decimal | None = None) -> None:
+        """Count a replay, and what it tells beside its primary's cost."""
+        self.replays.labels(replay.arm, replay.outcome.value, replay.reason or NO_REASON).inc()
+        if replay.exchange is None or replay.observation is None:
+            return
+        self._observed(replay.arm, caller, replay.exchange, replay.observation)
+        usd = replay.observation.cost.usd
+        if replay.outcome is ReplayOutcome.COMPLETED and usd is not None and primary_usd:
+            self.cost_ratio.labels(replay.arm).observe(float(usd / primary_usd))
+
+    def recovered(self, ended: Ended) -> None:
+        """Count a replay of an earlier run."""
+        self.replays.labels(ended.arm, ended.outcome.value, ended.reason).inc()
+
+    def _observed(self, arm: str, caller: tuple[str, str], exchange: Exchange, seen: Observation) -> None:
+        if not seen.inference:
+            return
+        labels = self._by_model.bounded(arm, seen.response_model or seen.request_model or UNKNOWN)
+        for kind, tokens in _tokens(seen):
+            self.tokens.labels(*labels, kind).inc(tokens)
+        if seen.timings.ttft_s is not None:
+            self.ttft.labels(*labels).observe(seen.timings.ttft_s)
+        self.response.labels(*labels).observe(exchange.total_s)
+        if seen.cost.usd is not None and seen.cost.usd >= 0:
+            self.cost.labels(*self._by_payer.bounded(arm, *caller)).inc(float(seen.cost.usd))
+        elif seen.error_kind is None:
+            self.cost_unknown.labels(arm).inc()
+
+
+def _tokens(seen: Observation) -> list[tuple[str, int]]:
+    """Known, positive counts by kind."""
+    usage = seen.usage
+    counts = (
+        ("input", usage.input_tokens),
+        ("output", usage.output_tokens),
+        ("cache_read_input", usage.cache_read_input_tokens),
+        ("cache_write_input", usage.cache_write_input_tokens),
+        ("reasoning_output", usage.reasoning_output_tokens),
+    )
+    return [(kind, count) for kind, count in counts if count is not None and count > 0]

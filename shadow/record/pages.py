@@ -1,0 +1,34 @@
+"""What the recorder answers on its socket: the inbox, its metrics, and the pages that the admin port passes on."""
+
+from typing import Final
+
+from aiohttp import web
+
+from shadow.mirror.mirror import Mirror
+from shadow.record.inbox import Inbox
+from shadow.record.metrics import Metrics
+
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def application(inbox: Inbox, mirror: Mirror, metrics: Metrics, largest_batch: int) -> web.Application:
+    """The recorder's HTTP application; a body beyond `largest_batch` is answered with 413."""
+
+    async def expose(_: web.Request) -> web.Response:
+        metrics.show(mirror.states(), paused=mirror.paused)
+        return web.Response(body=metrics.expose(), headers={"Content-Type": METRICS_TYPE})
+
+    async def pause(_: web.Request) -> web.Response:
+        mirror.pause()
+        return web.Response(text="Replays are paused. Traffic is forwarded and recorded as before.\n")
+
+    async def resume(_: web.Request) -> web.Response:
+        mirror.resume()
+        return web.Response(text="Replays are running.\n")
+
+    app = web.Application(client_max_size=largest_batch)
+    app.router.add_post("/exchanges", inbox.receive)
+    app.router.add_get("/metrics", expose)
+    app.router.add_post("/-/pause", pause)
+    app.router.add_post("/-/resume", resume)
+    return app

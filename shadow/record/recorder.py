@@ -1,0 +1,98 @@
+"""The recorder: wires store, mirror, inbox and pages together, and takes them down in order."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from shadow.config import Config
+from shadow.mirror.mirror import Mirror
+from shadow.record.attribution import Completion
+from shadow.record.inbox import Inbox
+from shadow.record.ledger import StoreLedger
+from shadow.record.metrics import Metrics
+from shadow.record.pages import application
+from shadow.record.tasks import spawn
+from shadow.store.errors import StoreError
+from shadow.store.sqlite import SQLiteStore
+from shadow.wire.observe import observe
+from shadow.wire.prices import PriceBook
+
+log = logging.getLogger("shadow.record")
+
+PRUNE_EVERY_S: Final = 3600.0
+DAY_S: Final = 86_400.0
+SHUTDOWN_S: Final = 2.0  # for a batch that is being committed; the service waits a little longer for all of it
+ROOM_FOR_HEADS: Final = 1 << 20  # what the handoff holds fits into one batch, whatever it is cut into
+
+
+@asynccontextmanager
+async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
+    """A recorder that serves on `socket` inside the context. Raises StoreError and OSError where it cannot start."""
+    store = await SQLiteStore.open(config.store.path)
+    try:
+        metrics = Metrics()
+        for ended in await store.recover():
+            metrics.recovered(ended)
+        ledger = StoreLedger(store, metrics)
+        mirror = Mirror(config, ledger)
+        await mirror.start()
+        try:
+            inbox = Inbox(
+                completion=Completion(config.attribution, config.registry),
+                observe=partial(observe, book=PriceBook.for_primary(config)),
+                mirror=mirror,
+                store=store,
+                ledger=ledger,
+                metrics=metrics,
+            )
+            async with _serving(application(inbox, mirror, metrics, config.handoff.max_bytes + ROOM_FOR_HEADS), socket):
+                retention = spawn(_retain(store, config.store.retention_days), "retention")
+                try:
+                    yield
+                finally:
+                    retention.cancel()
+        finally:
+            ledger.hurry()
+            await mirror.close()
+            await _end_pending(store)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def _serving(app: web.Application, socket: Path) -> AsyncIterator[None]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        await web.UnixSite(runner, str(socket)).start()  # takes the place of a socket that a killed recorder left
+        log.info("ready: recording")
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _end_pending(store: SQLiteStore) -> None:
+    """What was not sent or did not end by now never will."""
+    try:
+        await store.recover()
+    except StoreError as error:
+        log.warning("pending replays could not be ended, the next start does it: %s", error.trouble)
+
+
+async def _retain(store: SQLiteStore, days: int | None) -> None:
+    """Delete what is older than the retention, now and every hour."""
+    while days is not None:
+        try:
+            deleted = await store.prune(time.time() - days * DAY_S)
+            if deleted:
+                log.info("%d exchanges older than %d days were deleted", deleted, days)
+        except StoreError as error:
+            log.warning("old exchanges could not be deleted: %s", error.trouble)
+        await asyncio.sleep(PRUNE_EVERY_S)

@@ -1,0 +1,100 @@
+"""JSON as providers send it: fast where it is well-formed, forgiving where it nearly is, exact where it is money.
+
+Everything that a provider sends is untyped until proven otherwise: `mapping`, `sequence` and `word` turn a value that
+is not what it should be into an empty one, so that readers need no error handling of their own.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+
+WORD_CHARACTERS: Final = 256  # names, ids and reasons; the longest model name seen is under 100
+_NOTHING: Final[Mapping[str, Any]] = {}
+_USAGE: Final = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_EXACT: Final = json.JSONDecoder(parse_float=Decimal)
+
+
+def parse(data: bytes) -> Any:
+    """The value of a JSON text. Raises ValueError where it is none.
+
+    What orjson refuses and servers written in Python send is taken: NaN, invalid UTF-8, half a surrogate pair.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return _clean(json.loads(data.decode("utf-8", "replace")))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`usage`, which stands somewhere in the JSON text `data`, with its fractions as the Decimals that were written.
+
+    A float would turn a price into its neighbour. Only the usage object is parsed again, not the whole answer.
+    """
+    for candidate in _usages(data):
+        if candidate.keys() == usage.keys() and _rounded(candidate.get("cost")) == usage.get("cost"):
+            return candidate
+    return usage
+
+
+def usage_in_fragment(data: bytes) -> Mapping[str, Any]:
+    """The last usage object in a piece of a JSON text, exactly; empty where there is none."""
+    return next(_usages(data), _NOTHING)
+
+
+def word_in_fragment(data: bytes, key: str) -> str | None:
+    """The first string that stands under a key in a piece of a JSON text."""
+    found = re.search(rb'"%s"\s*:\s*"([^"\\]{1,%d})"' % (key.encode(), WORD_CHARACTERS), data)
+    return found[1].decode("utf-8", "replace") if found else None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The value where it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else _NOTHING
+
+
+def sequence(value: object) -> Sequence[Any]:
+    """The value where it is a JSON array, else an empty one."""
+    return value if isinstance(value, list) else ()
+
+
+def text(value: object) -> str:
+    """The value where it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def word(value: object) -> str | None:
+    """The value where it is a string that says something, cut to a length that a column and a label can bear."""
+    return value[:WORD_CHARACTERS] if isinstance(value, str) and value else None
+
+
+def _usages(data: bytes) -> Iterator[Mapping[str, Any]]:
+    """The usage objects in a JSON text, the last one first. A quote inside a string is escaped, so a key is a key."""
+    for found in reversed(list(_USAGE.finditer(data))):
+        try:
+            usage, _ = _EXACT.raw_decode(data[found.end() :].decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            continue
+        yield mapping(usage)
+
+
+def _rounded(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _clean(value: Any) -> Any:
+    """The value without lone surrogates, which no encoder takes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return value

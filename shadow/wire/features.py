@@ -1,0 +1,227 @@
+"""What a request makes use of, as a closed set of words.
+
+This is the evidence for what a candidate would have to support, and what decides whether a request may be replayed.
+Field names are those of OpenRouter's, OpenAI's and Anthropic's API references.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from shadow.wire.documents import mapping, sequence, text
+
+FEATURES: Final = frozenset(
+    {
+        "stream",
+        "tools",
+        "parallel_tools",
+        "server_tools",  # run on the provider's side: search, fetch, code; they cost extra and may act
+        "json_object",
+        "json_schema",
+        "grammar",
+        "images",
+        "audio",
+        "video",
+        "files",
+        "media_output",  # answers other than text
+        "reasoning",
+        "logprobs",
+        "logit_bias",
+        "multiple_choices",  # n > 1
+        "prediction",
+        "cache_control",
+        "fallbacks",  # a list of models to try
+        "router",  # the model is chosen at run time
+        "variants",  # `:free`, `:nitro`, …
+        "provider_routing",
+        "zdr",  # asked for: no retention of data
+        "no_data_collection",  # asked for: no use of data for training
+        "no_distillation",  # asked for: only models whose output may train others
+        "plugins",
+        "presets",  # part of the prompt is kept at OpenRouter
+        "transforms",  # the prompt may be shortened on the way
+        "service_tier",
+        "stateful",  # kept at the provider, or continuing what is kept there
+        "long_context",
+    }
+)
+PRIVACY: Final = frozenset({"zdr", "no_data_collection", "no_distillation"})
+
+# About 100,000 tokens of English. From 128,000 on models begin to refuse, and at 200,000 price lists have a step.
+LONG_CONTEXT_CHARACTERS: Final = 400_000
+
+_Body = Mapping[str, Any]
+
+# The `type` of a part of a message, at any endpoint.
+_PARTS: Final = {
+    "image_url": "images",
+    "input_image": "images",
+    "image": "images",
+    "input_audio": "audio",
+    "audio": "audio",
+    "video_url": "video",
+    "input_video": "video",
+    "file": "files",
+    "input_file": "files",
+    "document": "files",
+}
+_FUNCTION_TOOLS: Final = (None, "function", "custom")  # Anthropic's own tools have no type
+_SERVER_PLUGINS: Final = ("web", "web-fetch", "file-parser", "fusion")
+_ROUTERS: Final = ("openrouter/", "~")
+
+
+def features_of(body: Mapping[str, Any], endpoint: str) -> frozenset[str]:
+    """The features that a request's body makes use of: a subset of FEATURES. Never raises on odd values."""
+    found = {feature for feature, used in _USES.items() if used(body)}
+    found.update(_of_model(body.get("model")))
+    found.update(_of_tools(body))
+    found.update(_of_format(body))
+    found.update(_of_provider(mapping(body.get("provider"))))
+    found.update(_of_plugins(body))
+    found.update(_of_prompt(body))
+    if endpoint == "embeddings":
+        found.discard("stateful")  # there is nothing to keep
+    return frozenset(found)
+
+
+def _parallel(body: _Body) -> bool:
+    return body.get("parallel_tool_calls") is True and bool(body.get("tools"))
+
+
+def _reasoning(body: _Body) -> bool:
+    """Asked to think: at OpenRouter, OpenAI, and Anthropic or Z.ai. To ask for none of it is no use."""
+    asked = mapping(body.get("reasoning"))
+    effort = body.get("reasoning_effort") or asked.get("effort")
+    if effort == "none" or asked.get("enabled") is False:
+        return False
+    thinking = mapping(body.get("thinking")).get("type")
+    return bool(effort or asked or body.get("include_reasoning") or thinking not in (None, "disabled"))
+
+
+def _several(body: _Body) -> bool:
+    count = body.get("n")
+    return isinstance(count, int) and count > 1
+
+
+def _logprobs(body: _Body) -> bool:
+    included = sequence(body.get("include"))  # at `/responses`
+    return bool(body.get("logprobs") or body.get("top_logprobs") or "message.output_text.logprobs" in included)
+
+
+def _stateful(body: _Body) -> bool:
+    return bool(
+        body.get("store") is True
+        or body.get("background") is True
+        or body.get("previous_response_id")
+        or body.get("conversation")
+    )
+
+
+def _media(body: _Body) -> bool:
+    return any(kind != "text" for kind in sequence(body.get("modalities")))
+
+
+_USES: Final[dict[str, Callable[[_Body], bool]]] = {
+    "stream": lambda body: body.get("stream") is True,
+    "parallel_tools": _parallel,
+    "media_output": _media,
+    "reasoning": _reasoning,
+    "logprobs": _logprobs,
+    "logit_bias": lambda body: bool(body.get("logit_bias")),
+    "multiple_choices": _several,
+    "prediction": lambda body: bool(body.get("prediction")),
+    "cache_control": lambda body: bool(body.get("cache_control")),
+    "fallbacks": lambda body: bool(body.get("models")),
+    "presets": lambda body: bool(body.get("preset")),
+    "transforms": lambda body: bool(body.get("transforms")),
+    "service_tier": lambda body: body.get("service_tier") not in (None, "auto", "default"),
+    "stateful": _stateful,
+}
+
+
+def _of_model(model: object) -> Iterator[str]:
+    """What the name of the model asks for. Elsewhere than at OpenRouter a colon is part of the name."""
+    name = text(model)
+    if "@preset/" in name:
+        yield "presets"
+    if name.startswith(_ROUTERS):
+        yield "router"
+    _, slash, slug = name.partition("/")
+    if slash and ":" in slug:
+        yield "variants"
+        if slug.endswith(":online"):
+            yield "server_tools"
+
+
+def _of_tools(body: _Body) -> Iterator[str]:
+    tools = [mapping(tool) for tool in sequence(body.get("tools"))]
+    if body.get("functions") or any(tool.get("type") in _FUNCTION_TOOLS for tool in tools):
+        yield "tools"
+    if body.get("web_search_options") or any(tool.get("type") not in _FUNCTION_TOOLS for tool in tools):
+        yield "server_tools"
+    if any(tool.get("cache_control") for tool in tools):
+        yield "cache_control"
+
+
+def _of_format(body: _Body) -> Iterator[str]:
+    """`response_format`, and what `/responses` calls `text.format`."""
+    for holder, key in ((body, "response_format"), (mapping(body.get("text")), "format")):
+        kind = mapping(holder.get(key)).get("type")
+        if kind in ("json_object", "json_schema"):
+            yield kind
+        elif kind not in (None, "text"):
+            yield "grammar"
+
+
+def _of_provider(provider: Mapping[str, Any]) -> Iterator[str]:
+    """OpenRouter's routing object: demands of privacy, and whatever else it holds."""
+    if provider.get("zdr"):
+        yield "zdr"
+    if provider.get("data_collection") == "deny":
+        yield "no_data_collection"
+    if provider.get("enforce_distillable_text"):
+        yield "no_distillation"
+    if provider.keys() - {"zdr", "data_collection", "enforce_distillable_text"}:
+        yield "provider_routing"
+
+
+def _of_plugins(body: _Body) -> Iterator[str]:
+    for plugin in map(mapping, sequence(body.get("plugins"))):
+        yield "plugins"
+        if plugin.get("id") in _SERVER_PLUGINS:
+            yield "server_tools"
+
+
+def _of_prompt(body: _Body) -> Iterator[str]:
+    """What the parts of the prompt are, and whether it is long."""
+    size = len(text(body.get("instructions")))
+    for part in _parts(body):
+        if isinstance(part, str):
+            size += len(part)
+            continue
+        size += len(text(part.get("text")))
+        if part.get("cache_control"):
+            yield "cache_control"
+        kind = _PARTS.get(text(part.get("type")))
+        if kind:
+            yield kind
+    if size >= LONG_CONTEXT_CHARACTERS:
+        yield "long_context"
+
+
+def _parts(body: _Body) -> Iterator[str | Mapping[str, Any]]:
+    """The parts of every message, wherever the endpoint keeps its prompt: texts as such, the rest as objects."""
+    for key in ("system", "messages", "input", "prompt"):
+        value = body.get(key)
+        if isinstance(value, str):
+            yield value
+        for item in sequence(value):
+            yield from (item,) if isinstance(item, str) else _parts_of(mapping(item))
+
+
+def _parts_of(message: Mapping[str, Any]) -> Iterator[str | Mapping[str, Any]]:
+    yield message  # an item of `input`, or a block of `system`, is a part itself
+    content = message.get("content")
+    if isinstance(content, str):
+        yield content
+    for part in sequence(content):
+        yield part if isinstance(part, str) else mapping(part)

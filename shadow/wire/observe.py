@@ -1,0 +1,93 @@
+"""All facts of one exchange, of any arm: what this room is for.
+
+Whatever a provider sends, `observe` returns an observation. What is wrong with the bytes is an error kind or an
+anomaly; what is wrong with this code is the anomaly `reader_failed`, and a line in the log.
+"""
+
+import logging
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from shadow.exchange import Exchange, Observation, Timings
+from shadow.wire import answer, usage
+from shadow.wire.answer import read_answer
+from shadow.wire.decoding import decode, encoding, header
+from shadow.wire.prices import PriceBook
+from shadow.wire.request import Endpoint, InferenceRequest, endpoint_of, read_request
+from shadow.wire.timings import read_timings
+from shadow.wire.usage import Reported, read_usage, reported
+
+ANOMALIES: Final = (
+    answer.ANOMALIES
+    | usage.ANOMALIES
+    | {
+        "request_unreadable",  # not captured whole, or not a JSON object: its model and features are unknown
+        "response_cache_hit",  # OpenRouter's response cache answered: neither cost nor timings are a model's
+        "reader_failed",  # a mistake in this room: the answer was not read
+    }
+)
+
+_log = logging.getLogger("shadow.wire")
+
+
+def observe(exchange: Exchange, book: PriceBook) -> Observation:
+    """The facts of one exchange, priced by its arm's book. Never raises."""
+    endpoint = endpoint_of(exchange)
+    plain = Timings(first_byte_s=exchange.first_byte_s, total_s=exchange.total_s)
+    if endpoint is None:
+        return Observation(timings=plain)
+    try:
+        return _observe(exchange, endpoint, book)
+    except Exception as error:  # noqa: BLE001 (the row must be stored, whatever a provider sent)
+        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+        _log.error("an answer was not read: %s in %s:%d", type(error).__name__, frame.f_code.co_filename, line)
+        return Observation(inference=True, timings=plain, anomalies=("reader_failed",))
+
+
+def _observe(exchange: Exchange, endpoint: Endpoint, book: PriceBook) -> Observation:
+    request = read_request(exchange)
+    request_model = request.model if request else None
+    decoded = decode(exchange.response_body, encoding(exchange.response_headers), exchange.arrivals)
+    reading = read_answer(exchange, endpoint, decoded)
+    counts = read_usage(exchange, reading)
+    stated = reported(reading.usage, reading.usage_source)
+    cost = book.cost(
+        counts,
+        (reading.response_model, request_model),
+        datetime.fromtimestamp(exchange.started_at, UTC),
+        stated,
+        service_tier=reading.service_tier,
+        cached_response=_cache_hit(exchange),
+    )
+    return Observation(
+        inference=True,
+        stream=request.stream if request else reading.streamed,
+        request_model=request_model,
+        response_model=reading.response_model,
+        provider=reading.provider,
+        generation_id=header(exchange.response_headers, "x-generation-id") or reading.generation_id,
+        usage=counts,
+        cost=cost,
+        timings=read_timings(exchange, reading, decoded.arrivals, counts.output_tokens),
+        finish_reason=reading.finish_reason,
+        error_kind=reading.error_kind,
+        features=request.features if request else frozenset(),
+        anomalies=(*reading.anomalies, *_anomalies(exchange, request, stated)),
+        answer=reading.answer,
+    )
+
+
+def _anomalies(exchange: Exchange, request: InferenceRequest | None, stated: Reported | None) -> Iterator[str]:
+    if request is None:
+        yield "request_unreadable"
+    if _cache_hit(exchange):
+        yield "response_cache_hit"
+    if stated is not None and stated.cost is None:
+        yield "cost_malformed"
+
+
+def _cache_hit(exchange: Exchange) -> bool:
+    """Whether OpenRouter's response cache answered (its page on response caching)."""
+    return header(exchange.response_headers, "x-openrouter-cache-status") == "HIT"

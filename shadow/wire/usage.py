@@ -1,0 +1,163 @@
+"""Token counts and stated costs, from the usage object of any provider.
+
+Conventions differ and their names overlap. In OpenAI-style usage the cached tokens are part of `prompt_tokens` and the
+reasoning tokens part of `completion_tokens`. Anthropic's `input_tokens` leaves the cached ones out; xAI's
+`completion_tokens` leaves the reasoning ones out, which shows in the total. (The providers' API references; recorded
+exchanges.)
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from shadow.exchange import Exchange, Usage
+from shadow.wire.assembly import Reading
+from shadow.wire.documents import exact_usage, mapping
+from shadow.wire.errors import ErrorKind
+
+ANOMALIES: Final = frozenset(
+    {
+        "usage_missing",  # an answer without any count
+        "usage_malformed",  # a count that is not a non-negative whole number
+        "usage_total_mismatch",  # the total is not the sum of its parts
+        "usage_cached_exceeds_input",
+        "usage_reasoning_exceeds_output",
+        "cost_malformed",  # a stated cost that is not a non-negative amount
+    }
+)
+MISSING: Final = Usage(anomalies=("usage_missing",))
+
+MAX_TOKENS: Final = 1 << 40  # beyond any context; keeps sums of a billion rows inside 64 bits
+MAX_EXPONENT: Final = 30  # no amount of money is further from one dollar; further out, arithmetic overflows
+USD_PER_TICK: Final = Decimal("1e-10")  # xAI's `cost_in_usd_ticks`, by its API reference
+
+_INPUT: Final = ("prompt_tokens", "input_tokens")
+_OUTPUT: Final = ("completion_tokens", "output_tokens")
+_CACHE_READ: Final = (  # part of the input
+    "prompt_tokens_details.cached_tokens",
+    "input_tokens_details.cached_tokens",
+    "prompt_token_details.cached_tokens",
+    "num_cached_tokens",
+    "prompt_cache_hit_tokens",
+    "cached_tokens",
+)
+_CACHE_WRITE: Final = ("prompt_tokens_details.cache_write_tokens", "input_tokens_details.cache_write_tokens")
+_REASONING: Final = (
+    "completion_tokens_details.reasoning_tokens",
+    "output_tokens_details.reasoning_tokens",
+    "reasoning_tokens",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What an answer says that it cost, in US dollars, exactly as written. None where it does not say.
+
+    At OpenRouter `cost` is what the account is charged. With `is_byok` it is the fee alone and the provider bills
+    `upstream_inference_cost` apart; without it that amount is a part or a copy of `cost` and must not be added.
+    """
+
+    cost: Decimal | None = None
+    is_byok: bool | None = None
+    upstream_inference_cost: Decimal | None = None
+
+
+def read_usage(exchange: Exchange, reading: Reading) -> Usage:
+    """The counts of an answer. One that was given and states none is missing them; an error owes none."""
+    if reading.usage:
+        return normalise(reading.usage)
+    answered = exchange.status is not None and reading.error_kind in (None, ErrorKind.TRUNCATED)
+    return MISSING if answered else Usage()
+
+
+def normalise(usage: Mapping[str, Any]) -> Usage:
+    """A provider's usage object as counts whose input includes cached tokens and whose output includes reasoning."""
+    counts = _Counts(usage)
+    given, output = counts.first(_INPUT), counts.first(_OUTPUT)
+    cache_read, cache_write = counts.first(_CACHE_READ), counts.first(_CACHE_WRITE)
+    if cache_read is None:
+        cache_read = counts.first(("cache_read_input_tokens",))
+        given = _sum(given, cache_read)
+    if cache_write is None:
+        cache_write = counts.first(("cache_creation_input_tokens",))
+        given = _sum(given, cache_write)
+    reasoning, total = counts.first(_REASONING), counts.first(("total_tokens",))
+    if output is None and given is not None and total == given:
+        output = 0  # an embedding: that nothing was generated is known, not missing
+    if reasoning and given is not None and output is not None and total == given + output + reasoning:
+        output += reasoning
+    anomalies = (*counts.anomalies, *_contradictions(given, output, cache_read, reasoning, total))
+    return Usage(given, output, cache_read, cache_write, reasoning, anomalies)
+
+
+def reported(usage: Mapping[str, Any], source: bytes) -> Reported | None:
+    """The cost that a usage object states, read again from `source`, the JSON text in which the object stands.
+
+    It may be called `cost` (OpenRouter, and others after it), `cost_in_usd_ticks` (xAI) or `estimated_cost`
+    (DeepInfra). None where none of these is there.
+    """
+    if not any(key in usage for key in ("cost", "cost_in_usd_ticks", "estimated_cost")):
+        return None
+    exact = exact_usage(source, usage)
+    cost = exact.get("cost")
+    if isinstance(cost, dict):  # Perplexity itemises
+        cost = cost.get("total_cost")
+    ticks = _amount(exact.get("cost_in_usd_ticks"))
+    amounts = (_amount(cost), None if ticks is None else ticks * USD_PER_TICK, _amount(exact.get("estimated_cost")))
+    is_byok = exact.get("is_byok")
+    return Reported(
+        cost=next((amount for amount in amounts if amount is not None), None),
+        is_byok=is_byok if isinstance(is_byok, bool) else None,
+        upstream_inference_cost=_amount(mapping(exact.get("cost_details")).get("upstream_inference_cost")),
+    )
+
+
+class _Counts:
+    """Looks counts up by dotted path and notes those that are not counts."""
+
+    def __init__(self, usage: Mapping[str, Any]) -> None:
+        self._usage = usage
+        self.anomalies: tuple[str, ...] = ()
+
+    def first(self, paths: tuple[str, ...]) -> int | None:
+        """The count at the first of the paths that has one."""
+        for path in paths:
+            outer, dot, inner = path.partition(".")
+            value = mapping(self._usage.get(outer)).get(inner) if dot else self._usage.get(outer)
+            if value is None:
+                continue
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)
+            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
+                return value
+            self.anomalies = ("usage_malformed",)
+        return None
+
+
+def _contradictions(
+    given: int | None, output: int | None, cache_read: int | None, reasoning: int | None, total: int | None
+) -> Iterator[str]:
+    if total is not None and given is not None and output is not None and total != given + output:
+        yield "usage_total_mismatch"
+    if given is not None and cache_read is not None and cache_read > given:
+        yield "usage_cached_exceeds_input"
+    if output is not None and reasoning is not None and reasoning > output:
+        yield "usage_reasoning_exceeds_output"
+
+
+def _sum(count: int | None, more: int | None) -> int | None:
+    return count if count is None or more is None else count + more
+
+
+def _amount(value: object) -> Decimal | None:
+    """A non-negative amount of money, None for anything else."""
+    if isinstance(value, float):  # the text could not be read again: its shortest form is the likeliest
+        value = Decimal(repr(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = Decimal(value)
+    if not isinstance(value, Decimal) or not value.is_finite() or value < 0:
+        return None
+    if value == 0:
+        return Decimal(0)
+    return value if abs(value.adjusted()) <= MAX_EXPONENT else None

@@ -1,0 +1,67 @@
+"""The admin port, with the recorder up and down."""
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.forward.conftest import Bench, running
+
+
+async def get(bench: Bench, path: str, method: str = "GET") -> tuple[int, str]:
+    url = f"http://127.0.0.1:{bench.forwarder.admin_port}{path}"
+    async with aiohttp.ClientSession() as session, session.request(method, url) as response:
+        return response.status, await response.text()
+
+
+@pytest.mark.parametrize(("path", "text"), [("/-/healthy", "healthy\n"), ("/-/ready", "ready\n")])
+async def test_health_needs_no_recorder(tmp_path: Path, path: str, text: str) -> None:
+    """The forwarder is healthy and ready without a recorder."""
+    async with running(tmp_path, with_recorder=False) as bench:
+        assert await get(bench, path) == (200, text)
+
+
+async def test_readiness_ends_with_draining(bench: Bench) -> None:
+    """A draining forwarder lives, and says that it takes no more."""
+    await bench.forwarder.drain()
+    assert (await get(bench, "/-/ready"), (await get(bench, "/-/healthy"))[0]) == ((503, "not ready\n"), 200)
+
+
+async def test_metrics_are_both_registries(bench: Bench) -> None:
+    """The recorder's metrics follow the forwarder's on one page."""
+    _, text = await get(bench, "/metrics")
+    assert "shadow_recorder_up 1.0\n" in text
+    assert text.endswith("shadow_exchanges_total 1\n")
+
+
+async def test_metrics_answer_with_the_recorder_down(tmp_path: Path) -> None:
+    """A scrape with the recorder down succeeds and says so."""
+    async with running(tmp_path, with_recorder=False) as bench:
+        status, text = await get(bench, "/metrics")
+    assert (status, "shadow_recorder_up 0.0\n" in text) == (200, True)
+
+
+async def test_other_pages_are_the_recorders(bench: Bench) -> None:
+    """The target reaches the recorder as it is, and its page comes back."""
+    assert await get(bench, "/report.json?by=tenant&x=%26") == (200, "<p>a page</p>")
+    assert bench.inbox.requests == [("GET", "/report.json?by=tenant&x=%26")]
+
+
+async def test_commands_are_the_recorders(bench: Bench) -> None:
+    """Pause, resume and reload are passed on."""
+    assert await get(bench, "/-/pause", "POST") == (200, "<p>a page</p>")
+    assert bench.inbox.requests == [("POST", "/-/pause")]
+
+
+async def test_pages_of_a_recorder_that_is_down_are_503(tmp_path: Path) -> None:
+    """The answer says that traffic is not affected."""
+    async with running(tmp_path, with_recorder=False) as bench:
+        status, text = await get(bench, "/")
+    assert (status, "forwarded all the same" in text) == (503, True)
+
+
+@pytest.mark.parametrize("path", ["/exchanges", "/exchanges/", "/%65xchanges", "//exchanges"])
+async def test_nobody_reaches_the_inbox_from_outside(bench: Bench, path: str) -> None:
+    """Exchanges cannot be forged through the admin port."""
+    status, _ = await get(bench, path, "POST")
+    assert (status, bench.inbox.exchanges) == (404, [])

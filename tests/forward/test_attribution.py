@@ -1,0 +1,119 @@
+"""Who asks and for what, from target and headers."""
+
+from typing import Any
+
+import pytest
+
+from shadow.config import AttributionRules, Registry
+from shadow.fingerprint import fingerprint
+from shadow.forward.attribution import VALUE_CHARACTERS, Attributor, api_key
+from shadow.forward.headers import by_name
+
+SECRET = b"secret"
+
+
+def attributor(tenants: dict[str, Any] | None = None, **rules: Any) -> Attributor:
+    registry = Registry.model_validate({"tenants": tenants or {}})
+    return Attributor(AttributionRules.model_validate(rules), registry, SECRET)
+
+
+def tenant(rule: dict[str, Any], target: bytes = b"/", headers: tuple[tuple[bytes, bytes], ...] = ()) -> str | None:
+    return attributor(tenant=[rule]).attribute(target, headers).tenant
+
+
+def test_header_rule_reads_any_case() -> None:
+    """A header's name is matched without regard to case, its value trimmed."""
+    assert tenant({"header": "X-Tenant-Id"}, headers=((b"x-TENANT-id", b" acme "),)) == "acme"
+
+
+def test_empty_header_resolves_nothing() -> None:
+    """An empty value is unattributed, not a tenant without a name."""
+    assert tenant({"header": "X-Tenant-Id"}, headers=((b"X-Tenant-Id", b""),)) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        (b"/x?tenant=acme", "acme"),
+        (b"/x?a=1&tenant=a+b%26c", "a b&c"),
+        (b"/x?ten%61nt=acme", "acme"),
+        (b"/x?tenant=&tenant=second", "second"),
+        (b"/x?tenants=acme", None),
+        (b"/x", None),
+        (b"/x?tenant=a%0d%0aX-Evil:%201", None),
+    ],
+)
+def test_query_rule(target: bytes, found: str | None) -> None:
+    """A query parameter is decoded; one with control characters, which could end a header, is not believed."""
+    assert tenant({"query": "tenant"}, target) == found
+
+
+@pytest.mark.parametrize("prefix", ["/t/", "/t"])
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        (b"/t/acme/v1/chat", "acme"),
+        (b"/t/acme", "acme"),
+        (b"/t/a%20b?x=1", "a b"),
+        (b"/t/", None),
+        (b"/tenants/acme", None),
+        (b"/v1/t/acme", None),
+    ],
+)
+def test_path_rule(prefix: str, target: bytes, found: str | None) -> None:
+    """The value is the segment after the prefix, and the prefix ends at a slash."""
+    assert tenant({"path_prefix": prefix}, target) == found
+
+
+def test_key_rule_finds_the_registrys_owner() -> None:
+    """A key belongs to the tenant that lists its fingerprint; the fingerprint is reported, never the key."""
+    owner = fingerprint("sk-1", SECRET)
+    found = attributor({"acme": {"keys": [owner]}}).attribute(b"/", [(b"Authorization", b"Bearer sk-1")])
+    assert (found.tenant, found.key_fingerprint) == ("acme", owner)
+
+
+def test_unknown_key_resolves_no_tenant() -> None:
+    """A key nobody owns still has its fingerprint."""
+    found = attributor().attribute(b"/", [(b"x-api-key", b"sk-2")])
+    assert (found.tenant, found.key_fingerprint) == (None, fingerprint("sk-2", SECRET))
+
+
+def test_first_rule_that_finds_a_value_wins() -> None:
+    """Rules are asked in their order, and one that finds nothing passes on."""
+    rules = attributor(tenant=[{"header": "X-A"}, {"query": "t"}, {"header": "X-B"}])
+    assert rules.attribute(b"/?t=query", [(b"X-B", b"header")]).tenant == "query"
+
+
+def test_body_rules_are_left_to_the_recorder() -> None:
+    """The forwarder reads no body: such a rule resolves nothing here."""
+    assert attributor(feature=[{"body": "metadata.feature"}]).attribute(b"/", []).feature is None
+
+
+def test_values_are_bounded() -> None:
+    """A name as long as a book is cut."""
+    found = tenant({"header": "X-T"}, headers=((b"X-T", b"\xc3\xa9" * 100_000),))
+    assert found == "é" * VALUE_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("headers", "key"),
+    [
+        ([(b"authorization", b"bearer  sk-1 ")], "sk-1"),
+        ([(b"X-Api-Key", b"sk-2")], "sk-2"),
+        ([(b"api-key", b"sk-3")], "sk-3"),
+        ([(b"api-key", b"sk-3"), (b"Authorization", b"Bearer sk-1")], "sk-1"),
+        ([(b"Authorization", b"Basic dTpw")], None),
+        ([(b"Authorization", b"Bearer ")], None),
+        ([], None),
+    ],
+)
+def test_api_key_is_found_where_clients_put_it(headers: list[tuple[bytes, bytes]], key: str | None) -> None:
+    """Bearer credentials first, then the headers of other dialects."""
+    assert api_key(by_name(headers)) == key
+
+
+def test_tags_carry_what_was_resolved() -> None:
+    """A value travels in its header; nothing travels for what is not known, nor where the tag is turned off."""
+    rules = attributor(tenant=[{"header": "X-T"}], feature=[{"header": "X-F"}], tag_headers={"feature": None})
+    found = rules.attribute(b"/", [(b"X-T", b"acme"), (b"X-F", b"chat")])
+    assert rules.tags(found) == {b"X-Tenant-Id": b"acme"}

@@ -1,0 +1,149 @@
+"""Finished exchanges on their way to the recorder."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Outcome
+from shadow.forward.handoff import BATCH_BYTES, BATCH_FRAMES, Handoff
+from shadow.forward.metrics import HANDOFF_RESULTS, Metrics
+from shadow.frames import pack, unpack
+
+PATIENCE_S = 10
+
+
+def exchange(name: str, size: int = 0) -> Exchange:
+    return Exchange(
+        exchange_id=name, arm=PRIMARY, started_at=0.0, method="GET", path="/", attribution=Attribution(),
+        request_headers=(), request_body=Body(bytes(size), b"", size), outcome=Outcome.COMPLETE, status=200,
+        response_headers=(), response_body=Body(), first_byte_s=None, total_s=0.0,
+    )  # fmt: skip
+
+
+class Recorder:
+    """Answers batches with the given statuses, then with 204; an exception in their place is raised."""
+
+    def __init__(self, *answers: int | Exception, poison: str | None = None) -> None:
+        self.answers = list(answers)
+        self.poison = poison
+        self.batches: list[list[str]] = []
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def add(self, batch: bytes) -> int:
+        names = [one.exchange_id for one in unpack(batch)]
+        self.batches.append(names)
+        self.asked.set()
+        await self.gate.wait()
+        if self.poison in names:
+            return 400
+        answer = self.answers.pop(0) if self.answers else 204
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@asynccontextmanager
+async def handing(recorder: Recorder, max_bytes: int = 1 << 30, delay_s: float = 0.0) -> AsyncIterator[Handoff]:
+    handoff = Handoff(recorder.add, Metrics(()), max_bytes, delay_s)
+    handoff.start()
+    yield handoff
+    await handoff.close()
+
+
+def results(handoff: Handoff) -> dict[str, float]:
+    """The counts that are not 0."""
+    registry = handoff._metrics.registry
+    found = {
+        name: registry.get_sample_value("shadow_handoff_exchanges_total", {"result": name}) for name in HANDOFF_RESULTS
+    }
+    return {name: count for name, count in found.items() if count}
+
+
+async def test_exchanges_arrive_in_order_and_are_let_go() -> None:
+    """Acknowledged exchanges are counted and hold no more bytes."""
+    recorder = Recorder()
+    async with handing(recorder) as handoff:
+        for name in "abc":
+            handoff.offer(exchange(name))
+        await handoff.drain(PATIENCE_S)
+        assert [name for batch in recorder.batches for name in batch] == ["a", "b", "c"]
+        assert results(handoff) == {"acknowledged": 3}
+        assert handoff._metrics.registry.get_sample_value("shadow_handoff_bytes") == 0
+
+
+@pytest.mark.parametrize("refusal", [500, 503, 404, 200, OSError("gone"), TimeoutError()])
+async def test_what_is_not_acknowledged_is_sent_again(refusal: int | Exception) -> None:
+    """Anything but an acknowledgement leaves the exchange in the queue."""
+    recorder = Recorder(refusal)
+    async with handing(recorder) as handoff:
+        handoff.offer(exchange("a"))
+        await handoff.drain(PATIENCE_S)
+        assert recorder.batches == [["a"], ["a"]]
+        assert results(handoff) == {"acknowledged": 1}
+
+
+async def test_full_handoff_drops_the_newest() -> None:
+    """What is already held stays; what comes too late is counted."""
+    recorder = Recorder()
+    recorder.gate.clear()
+    async with handing(recorder, max_bytes=2 * len(pack(exchange("a")))) as handoff:
+        for name in "abc":
+            handoff.offer(exchange(name))
+        recorder.gate.set()
+        await handoff.drain(PATIENCE_S)
+        assert {name for batch in recorder.batches for name in batch} == {"a", "b"}
+        assert results(handoff) == {"acknowledged": 2, "dropped": 1}
+
+
+async def test_refused_frame_is_singled_out() -> None:
+    """One exchange that the recorder cannot read costs itself alone."""
+    recorder = Recorder(poison="7")
+    async with handing(recorder, delay_s=0.01) as handoff:
+        for number in range(20):
+            handoff.offer(exchange(str(number)))
+        await handoff.drain(PATIENCE_S)
+        assert results(handoff) == {"acknowledged": 19, "refused": 1}
+
+
+async def test_full_batch_does_not_wait() -> None:
+    """A batch of the largest count is sent at once, however long the delay."""
+    recorder = Recorder()
+    async with handing(recorder, delay_s=3600) as handoff:
+        for number in range(BATCH_FRAMES + 1):
+            handoff.offer(exchange(str(number)))
+        await asyncio.wait_for(recorder.asked.wait(), PATIENCE_S)
+        assert len(recorder.batches[0]) == BATCH_FRAMES
+
+
+async def test_batch_is_bounded_in_bytes() -> None:
+    """Large exchanges travel in small batches, and one larger than the bound travels alone."""
+    recorder = Recorder()
+    sizes: Sequence[int] = (BATCH_BYTES * 2, BATCH_BYTES // 2, BATCH_BYTES // 3, BATCH_BYTES // 2)
+    async with handing(recorder, delay_s=3600) as handoff:
+        for number, size in enumerate(sizes):
+            handoff.offer(exchange(str(number), size))
+        await handoff.drain(PATIENCE_S)
+        assert recorder.batches == [["0"], ["1", "2"], ["3"]]
+
+
+async def test_undelivered_exchanges_are_counted_at_the_end() -> None:
+    """With no recorder to be had, draining gives up at its deadline and the loss is counted."""
+    recorder = Recorder()
+    recorder.gate.clear()
+    async with handing(recorder) as handoff:
+        handoff.offer(exchange("a"))
+        await handoff.drain(0)
+        await handoff.close()
+        assert results(handoff) == {"abandoned": 1}
+
+
+async def test_exchange_that_cannot_be_packed_is_counted() -> None:
+    """A copy that is no text never harms the request it was taken of."""
+    recorder = Recorder()
+    async with handing(recorder) as handoff:
+        handoff.offer(exchange("\ud800"))
+        assert results(handoff) == {"refused": 1}

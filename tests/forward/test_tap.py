@@ -1,0 +1,99 @@
+"""The bounded copy of one exchange."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadow.exchange import Attribution, Outcome
+from shadow.forward.tap import MAX_ARRIVALS, Asked, BodyTap, Capture, Room
+
+ASKED = Asked("id", 1.0, b"POST", b"/v1/chat?k=1", [(b"Authorization", b"Bearer k")], Attribution())
+
+
+def capture(max_bytes: int = 1000, room: Room | None = None, ticks: "itertools.count[float] | None" = None) -> Capture:
+    times = itertools.count() if ticks is None else ticks
+    return Capture(ASKED, max_bytes, room or Room(), lambda: next(times))
+
+
+@given(chunks=st.lists(st.binary(max_size=40)), max_bytes=st.integers(min_value=1, max_value=200))
+def test_body_is_whole_up_to_its_bound_and_else_has_both_ends(chunks: list[bytes], max_bytes: int) -> None:
+    """However a body is cut into chunks, what is kept is a prefix and a suffix of it, and small bodies are whole."""
+    tap, body = BodyTap(max_bytes, Room()), b"".join(chunks)
+    for chunk in chunks:
+        tap.feed(chunk)
+    kept = tap.body()
+    assert kept.size == len(body)
+    assert body.startswith(kept.head)
+    assert body.endswith(kept.tail)
+    assert kept.whole or len(body) > max_bytes
+    assert len(kept.tail) == (0 if kept.whole else max(1, max_bytes // 2))
+
+
+@given(chunks=st.lists(st.binary(max_size=40)), max_bytes=st.integers(min_value=1, max_value=200))
+def test_all_room_is_given_back(chunks: list[bytes], max_bytes: int) -> None:
+    """What a body took from the process's room is what it gives back."""
+    room = Room(300)
+    tap = BodyTap(max_bytes, room)
+    for chunk in chunks:
+        tap.feed(chunk)
+    assert room.used_bytes <= 300
+    tap.release()
+    assert room.used_bytes == 0
+
+
+def test_body_without_room_keeps_its_beginning_only() -> None:
+    """Where the process has no room left, nothing later is kept, not even where room returns, and all is counted."""
+    room = Room(10)
+    tap = BodyTap(100, room)
+    tap.feed(b"12345678")
+    tap.feed(b"9abcdef")
+    tap.feed(b"g")
+    assert (tap.cut, tap.body().head, tap.body().size) == (True, b"12345678", 16)
+
+
+def test_first_end_of_an_exchange_decides() -> None:
+    """An exchange has one terminal state; a later call returns the same."""
+    tapped = capture()
+    first = tapped.finish(Outcome.CLIENT_CANCELLED, "client_left")
+    assert tapped.finish(Outcome.COMPLETE) is first
+
+
+def test_timings_count_from_the_moment_of_sending() -> None:
+    """The clock is read once when made, when sent, at each chunk and at the end."""
+    tapped = capture()  # made at 0
+    tapped.sent()  # 1
+    tapped.response_chunk(b"ab")  # 2
+    tapped.response_chunk(b"c")  # 3
+    tapped.ended()  # 4
+    exchange = tapped.finish(Outcome.COMPLETE)
+    assert exchange.arrivals == ((2, 1), (3, 2))
+    assert (exchange.first_byte_s, exchange.total_s) == (1, 3)
+
+
+def test_arrivals_are_bounded_and_keep_the_first() -> None:
+    """A stream in very many chunks keeps the times of its first ones."""
+    tapped = capture()
+    for _ in range(MAX_ARRIVALS + 5):
+        tapped.response_chunk(b"x")
+    arrivals = tapped.finish(Outcome.COMPLETE).arrivals
+    assert (len(arrivals), arrivals[-1][0]) == (MAX_ARRIVALS, MAX_ARRIVALS)
+
+
+def test_record_holds_no_credential_and_no_query() -> None:
+    """The path ends at the question mark, and headers off the allow-list are not kept."""
+    tapped = capture()
+    tapped.answered(200, [(b"Content-Type", b"text/plain"), (b"Set-Cookie", b"s=1")])
+    exchange = tapped.finish(Outcome.COMPLETE)
+    assert (exchange.path, exchange.request_headers) == ("/v1/chat", ())
+    assert exchange.response_headers == (("content-type", "text/plain"),)
+
+
+def test_finished_exchange_gives_its_room_back() -> None:
+    """Once an exchange is handed over, its capture holds nothing."""
+    room = Room()
+    tapped = capture(room=room)
+    tapped.request.feed(b"hello")
+    tapped.response_chunk(b"world")
+    tapped.finish(Outcome.COMPLETE)
+    assert room.used_bytes == 0

@@ -1,0 +1,115 @@
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+CONFIG = 'upstream: {url: "https://openrouter.ai"}\n'
+PATIENCE_S = 30.0  # never asserted: only ends a broken run
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.01)
+
+
+def started(directory: Path, text: str, *more: str) -> subprocess.Popen[str]:
+    command = (sys.executable, "-m", "shadow.record", "--directory", directory, "--socket", directory / "r.sock", *more)
+    process = subprocess.Popen(  # noqa: S603 (our own)
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    process.stdin.write(text)
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A recorder that serves."""
+    with started(tmp_path, CONFIG) as process:
+        eventually((tmp_path / "r.sock").exists)
+        yield process
+        process.kill()
+
+
+def test_sigterm_stops_it_in_good_order(recorder: subprocess.Popen[str], tmp_path: Path) -> None:
+    """Exit code 0, and no log left beside the database: it was closed."""
+    recorder.send_signal(signal.SIGTERM)
+    assert recorder.wait(PATIENCE_S) == 0
+    assert not (tmp_path / "shadow.db-wal").exists()
+
+
+def test_the_kernel_takes_it_first(recorder: subprocess.Popen[str]) -> None:
+    """When memory runs out, the recorder goes and the forwarder stays."""
+    assert Path(f"/proc/{recorder.pid}/oom_score_adj").read_text().strip() == "1000"
+
+
+def test_its_files_are_private(recorder: subprocess.Popen[str], tmp_path: Path) -> None:
+    """Neither socket nor database can be opened by another user."""
+    assert recorder.poll() is None
+    assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}
+
+
+def test_a_wrong_configuration_is_told(tmp_path: Path) -> None:
+    """Exit code 2, and the key path in the log."""
+    with started(tmp_path, "upstream: {}\n") as process:
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2
+    assert "upstream.url: is required" in said
+
+
+def test_a_store_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    """Exit code 1 and a sentence, no traceback: the service starts it again."""
+    (tmp_path / "shadow.db").mkdir()
+    with started(tmp_path, CONFIG) as process:
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert "the recorder cannot start" in said
+    assert "Traceback" not in said
+
+
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen(
+    [sys.executable, "-m", "shadow.record", "--directory", sys.argv[1], "--socket", sys.argv[1] + "/r.sock"],
+    stdin=subprocess.PIPE,
+)
+child.stdin.write(sys.argv[2].encode())
+child.stdin.close()
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_it_does_not_outlive_its_parent(tmp_path: Path) -> None:
+    """When the forwarder is killed, the recorder ends and closes its database."""
+    command = (sys.executable, "-c", PARENT, tmp_path, CONFIG)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:  # noqa: S603
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        eventually((tmp_path / "r.sock").exists)
+        parent.kill()
+        eventually(lambda: not alive(child))
+    assert not (tmp_path / "shadow.db-wal").exists()
+
+
+def test_it_does_not_start_for_a_parent_that_is_gone(tmp_path: Path) -> None:
+    """A parent that died between starting it and being watched is noticed."""
+    with started(tmp_path, CONFIG, "--parent", "4194305")  # beyond the largest process id as process:
+        process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

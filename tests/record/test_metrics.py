@@ -1,0 +1,141 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from shadow.exchange import (
+    Attribution,
+    Cost,
+    CostSource,
+    Observation,
+    Recorded,
+    Replay,
+    ReplayOutcome,
+    Timings,
+    Usage,
+)
+from shadow.mirror.arm import ArmState
+from shadow.mirror.circuit import State
+from shadow.record.metrics import Metrics
+from shadow.store.sqlite import Ended
+from tests.record.samples import exchange, exchange_id, sample
+
+CALLER = ("acme", "summaries")
+
+
+def seen(**changes: Any) -> Observation:
+    plain = {
+        "inference": True,
+        "request_model": "openai/gpt-4o-mini",
+        "usage": Usage(100, 20, 10, None, 0),
+        "cost": Cost(Decimal("0.002"), CostSource.REPORTED),
+        "timings": Timings(ttft_s=0.3, total_s=0.5),
+    }
+    return Observation(**{**plain, **changes})
+
+
+def replayed(usd: str | None = "0.001", outcome: ReplayOutcome = ReplayOutcome.COMPLETED) -> Replay:
+    cost = Cost(Decimal(usd), CostSource.CONFIGURED) if usd else Cost()
+    return Replay(exchange_id(0), "ferry", outcome, None, 0.05, None, exchange(arm="ferry"), seen(cost=cost))
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return sample(metrics.expose().decode(), name, **labels)
+
+
+def test_an_exchange_is_counted(metrics: Metrics) -> None:
+    """A stored exchange shows in count, tokens by kind, cost and timings."""
+    metrics.stored(Recorded(exchange(), seen()), now=1_780_000_001.0)
+    model = "openai/gpt-4o-mini"
+    assert value(metrics, "shadow_exchanges_total", tenant="acme", feature="summaries", model=model) == 1
+    assert value(metrics, "shadow_tokens_total", arm="primary", model=model, kind="input") == 100
+    assert value(metrics, "shadow_tokens_total", arm="primary", model=model, kind="cache_read_input") == 10
+    assert value(metrics, "shadow_cost_usd_total", arm="primary", tenant="acme", feature="summaries") == 0.002
+    assert value(metrics, "shadow_ttft_seconds_sum", arm="primary", model=model) == 0.3
+    assert value(metrics, "shadow_response_seconds_sum", arm="primary", model=model) == 0.5
+    assert value(metrics, "shadow_store_lag_seconds_sum") == 0.5
+
+
+def test_unknown_is_not_zero(metrics: Metrics) -> None:
+    """Tokens and costs that are not known add no series of zeros; an unknown cost is counted as such."""
+    metrics.stored(Recorded(exchange(), seen(usage=Usage(), cost=Cost())), now=0.0)
+    assert value(metrics, "shadow_cost_unknown_total", arm="primary") == 1
+    text = metrics.expose().decode()
+    assert "shadow_tokens_total{" not in text
+    assert "shadow_cost_usd_total{" not in text
+
+
+def test_an_error_has_no_unknown_cost(metrics: Metrics) -> None:
+    """A call that failed owes no cost: only good answers without one are a gap."""
+    metrics.stored(Recorded(exchange(), seen(cost=Cost(), error_kind="rate_limited")), now=0.0)
+    assert value(metrics, "shadow_cost_unknown_total", arm="primary") is None
+
+
+def test_nobody_is_unattributed(metrics: Metrics) -> None:
+    """An exchange of nobody knows whom is counted under that name."""
+    metrics.stored(Recorded(exchange(attribution=Attribution()), Observation()), now=0.0)
+    labels = {"tenant": "unattributed", "feature": "unattributed", "model": "unknown"}
+    assert value(metrics, "shadow_exchanges_total", **labels) == 1
+
+
+def test_replays_are_counted_by_outcome_and_reason(metrics: Metrics) -> None:
+    """Those that ended at once, those that ended later and those of an earlier run are in one count."""
+    out = Replay(exchange_id(0), "ferry", ReplayOutcome.SAMPLED_OUT, "not_drawn", 0.05)
+    metrics.stored(Recorded(exchange(), seen(), (out,)), now=0.0)
+    metrics.ended(replayed(), CALLER)
+    metrics.recovered(Ended("ferry", ReplayOutcome.FAILED, "interrupted"))
+    for outcome, reason in (("sampled_out", "not_drawn"), ("completed", "none"), ("failed", "interrupted")):
+        assert value(metrics, "shadow_replays_total", arm="ferry", outcome=outcome, reason=reason) == 1
+
+
+def test_a_replay_counts_for_its_arm(metrics: Metrics) -> None:
+    """What a candidate cost is under the candidate's name and the tenant's."""
+    metrics.ended(replayed(), CALLER)
+    assert value(metrics, "shadow_cost_usd_total", arm="ferry", tenant="acme", feature="summaries") == 0.001
+
+
+def test_a_pair_has_a_cost_ratio(metrics: Metrics) -> None:
+    """The candidate's cost over the primary's is observed where both are known."""
+    metrics.ended(replayed(), CALLER, Decimal("0.002"))
+    assert value(metrics, "shadow_cost_ratio_sum", arm="ferry") == 0.5
+
+
+@pytest.mark.parametrize(
+    ("replay", "primary"),
+    [
+        (replayed(usd=None), Decimal("0.002")),
+        (replayed(), None),
+        (replayed(), Decimal(0)),
+        (replayed(outcome=ReplayOutcome.FAILED), Decimal("0.002")),
+    ],
+)
+def test_no_ratio_without_two_costs(metrics: Metrics, replay: Replay, primary: Decimal | None) -> None:
+    """Unknown, zero and failed are no basis of a ratio."""
+    metrics.ended(replay, CALLER, primary)
+    assert value(metrics, "shadow_cost_ratio_sum", arm="ferry") is None
+
+
+def test_arms_show_as_they_are(metrics: Metrics) -> None:
+    """Gauges tell queue, work and circuit at the time of the scrape."""
+    metrics.show([ArmState("ferry", 3, 9000, 2, State.OPEN, 0.0)], paused=True)
+    names = ("shadow_replays_waiting", "shadow_replays_in_flight", "shadow_circuit_open")
+    assert [value(metrics, name, arm="ferry") for name in names] == [3, 2, 1]
+    assert value(metrics, "shadow_replays_paused") == 1
+
+
+def test_hostile_names_make_few_series() -> None:
+    """Random tenants and models are as many series of a metric as the bound says, and `other`."""
+    metrics = Metrics(series=20)
+    for number in range(100):
+        hostile = exchange(attribution=Attribution(f"tenant\n{number}", '"quoted"'))
+        metrics.stored(Recorded(hostile, seen(request_model=f"model-{number}")), now=0.0)
+    families = {family.name: family for family in text_string_to_metric_families(metrics.expose().decode())}
+    assert len(families["shadow_exchanges"].samples) == 21
+    assert len(families["shadow_cost_usd"].samples) == 21
+    assert value(metrics, "shadow_exchanges_total", tenant="other", feature="other", model="other") == 80

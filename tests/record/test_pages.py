@@ -1,0 +1,81 @@
+from collections.abc import AsyncIterator
+from itertools import repeat
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from shadow.frames import pack
+from shadow.record.inbox import Inbox
+from shadow.record.metrics import Metrics
+from shadow.record.pages import application
+from shadow.store.errors import Trouble
+from tests.record.conftest import FakeMirror
+from tests.record.samples import FakeStore, exchange, sample
+
+
+@pytest.fixture
+async def client(inbox: Inbox, mirror: FakeMirror, metrics: Metrics) -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
+    app = application(inbox, mirror, metrics, largest_batch=100_000)  # type: ignore[arg-type]
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+async def test_a_batch_is_acknowledged(client: TestClient, store: FakeStore) -> None:  # type: ignore[type-arg]
+    """204 and no body, once the batch is stored."""
+    answer = await client.post("/exchanges", data=pack(exchange(0)))
+    assert (answer.status, await answer.read(), len(store.added)) == (204, b"", 1)
+
+
+async def test_a_malformed_batch_is_refused_for_good(client: TestClient) -> None:  # type: ignore[type-arg]
+    """400 tells the forwarder that sending it again cannot help."""
+    assert (await client.post("/exchanges", data=b"no frame")).status == 400
+
+
+async def test_a_batch_that_breaks_the_recorder_is_refused_for_good(
+    client: TestClient,  # type: ignore[type-arg]
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A mistake of ours must not hold up all that waits behind the batch; the log has its place and not its text."""
+
+    def breaks(_: object, __: bytes) -> None:
+        raise LookupError("a prompt")
+
+    monkeypatch.setattr(Inbox, "_examine", breaks)
+    assert (await client.post("/exchanges", data=pack(exchange(0)))).status == 400
+    assert "LookupError in " in caplog.text
+    assert "a prompt" not in caplog.text
+
+
+async def test_a_store_in_trouble_asks_for_patience(client: TestClient, store: FakeStore) -> None:  # type: ignore[type-arg]
+    """503 tells the forwarder to keep the batch and send it again; the kind of trouble is counted."""
+    store.troubles = repeat(Trouble.DISK_FULL)
+    assert (await client.post("/exchanges", data=pack(exchange(0)))).status == 503
+    text = await (await client.get("/metrics")).text()
+    assert sample(text, "shadow_store_errors_total", trouble="disk_full") == 1
+
+
+async def test_a_batch_beyond_the_bound_is_refused(client: TestClient) -> None:  # type: ignore[type-arg]
+    """413: no batch may be larger than all that the handoff holds."""
+    assert (await client.post("/exchanges", data=bytes(200_000))).status == 413
+
+
+async def test_metrics_are_prometheus_text(client: TestClient) -> None:  # type: ignore[type-arg]
+    """The scrape has the type that Prometheus expects."""
+    answer = await client.get("/metrics")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "# TYPE shadow_exchanges_total counter" in await answer.text()
+
+
+async def test_replays_can_be_paused_and_resumed(client: TestClient, mirror: FakeMirror) -> None:  # type: ignore[type-arg]
+    """An operator stops replays and lets them run again, and the metrics show it."""
+    assert (await client.post("/-/pause")).status == 200
+    assert mirror.paused
+    assert sample(await (await client.get("/metrics")).text(), "shadow_replays_paused") == 1
+    assert (await client.post("/-/resume")).status == 200
+    assert not mirror.paused
+
+
+async def test_reading_does_not_pause(client: TestClient, mirror: FakeMirror) -> None:  # type: ignore[type-arg]
+    """A link or a crawler changes nothing."""
+    assert ((await client.get("/-/pause")).status, mirror.paused) == (405, False)

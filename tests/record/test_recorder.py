@@ -1,0 +1,97 @@
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from shadow.config import Config, parse
+from shadow.frames import pack
+from shadow.record.recorder import recording
+from shadow.store.sqlite import SQLiteStore
+from tests.record.samples import exchange, sample
+from tests.store.samples import recorded
+
+
+def rows(config: Config, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f"file:{config.store.path}?mode=ro", uri=True)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def session(socket: Path) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession("http://recorder", connector=aiohttp.UnixConnector(str(socket)))
+
+
+@pytest.fixture
+def socket(tmp_path: Path) -> Path:
+    return tmp_path / "recorder.sock"
+
+
+async def test_a_batch_is_on_disk_when_it_is_acknowledged(config: Config, socket: Path) -> None:
+    """Through the socket into the database, with cost and attribution."""
+    async with recording(config, socket), session(socket) as client:
+        answer = await client.post("/exchanges", data=pack(exchange(0)) + pack(exchange(1)))
+        assert answer.status == 204
+        assert rows(config, "SELECT tenant, cost_nano_usd FROM exchanges") == [("acme", 100_000)] * 2
+
+
+async def test_a_socket_that_a_killed_recorder_left_is_no_obstacle(config: Config, socket: Path) -> None:
+    """The next recorder takes the place of the last one's socket."""
+    server = await asyncio.start_unix_server(lambda _, __: None, socket)
+    server.close()
+    await server.wait_closed()
+    async with recording(config, socket), session(socket) as client:
+        assert (await client.get("/metrics")).status == 200
+
+
+async def test_replays_of_an_earlier_run_are_ended_and_counted(config: Config, socket: Path) -> None:
+    """What a killed recorder left pending ends at the next start, in the store and in the metrics."""
+    killed = await SQLiteStore.open(config.store.path)
+    await killed.add([recorded(0, "ferry")])
+    await killed.close()
+    async with recording(config, socket), session(socket) as client:
+        text = await (await client.get("/metrics")).text()
+    ended = {"arm": "ferry", "outcome": "dropped", "reason": "recorder_restarted"}
+    assert sample(text, "shadow_replays_total", **ended) == 1
+    assert rows(config, "SELECT outcome, reason FROM replays") == [("dropped", "recorder_restarted")]
+
+
+async def test_what_waits_at_the_stop_is_ended(tmp_path: Path, socket: Path) -> None:
+    """A replay that hangs when the recorder stops is stored as failed; none stays pending."""
+    hanging = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hanging.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    config = parse(
+        f"""
+        upstream: {{url: "https://openrouter.ai"}}
+        consent_default: allow
+        candidates:
+        - {{name: ferry, url: "http://127.0.0.1:{port}/v1", models: {{"*": gpt-4o-mini}}, sample: {{rate: 1}}}}
+        """,
+        tmp_path,
+    )
+    async with recording(config, socket), session(socket) as client:
+        assert (await client.post("/exchanges", data=pack(exchange(0)))).status == 204
+        await hanging.wait()
+    server.close()
+    assert rows(config, "SELECT outcome, reason FROM replays") == [("failed", "interrupted")]
+
+
+async def test_old_exchanges_are_deleted(config: Config, socket: Path) -> None:
+    """What is older than the retention goes soon after the start."""
+    store = await SQLiteStore.open(config.store.path)
+    await store.add([recorded(0)])
+    await store.close()
+    config = config.model_copy(update={"store": config.store.model_copy(update={"retention_days": 1})})
+    async with recording(config, socket):
+        async with asyncio.timeout(10):
+            while rows(config, "SELECT count(*) FROM exchanges") != [(0,)]:  # noqa: ASYNC110 (it is the writer's doing)
+                await asyncio.sleep(0.005)

@@ -1,0 +1,31 @@
+import asyncio
+
+import pytest
+
+from shadow.record.tasks import spawn, where
+
+
+async def test_a_crash_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A task that breaks says its name, the error's type and its place, and not its text: that may quote a body."""
+
+    async def breaks() -> None:
+        raise ValueError("a prompt")
+
+    await asyncio.wait([spawn(breaks(), "fragile")])
+    await asyncio.sleep(0)
+    assert "the task fragile crashed: ValueError in " in caplog.text
+    assert "a prompt" not in caplog.text
+
+
+async def test_a_cancelled_task_is_silent(caplog: pytest.LogCaptureFixture) -> None:
+    """Cancelling is no crash."""
+    task = spawn(asyncio.Event().wait(), "patient")
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert caplog.text == ""
+
+
+def test_an_error_without_a_place_has_a_type() -> None:
+    """An error that was never raised has no place."""
+    assert where(LookupError()) == "LookupError"

@@ -1,0 +1,182 @@
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shadow.exchange import ReplayOutcome
+from shadow.store.errors import StoreError, Trouble
+from shadow.store.limits import Limits
+from shadow.store.sqlite import Ended, SQLiteStore
+from tests.store.samples import BEGAN, exchange, exchange_id, observation, recorded, replay
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "shadow.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[SQLiteStore]:
+    store = await SQLiteStore.open(path, Limits(prune_rows=3, prune_pages=1), clock=lambda: 123.5)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def query(path: Path) -> Query:
+    """What a reader of its own sees: committed rows."""
+
+    def read(statement: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            return connection.execute(statement).fetchall()
+
+    return read
+
+
+async def test_what_is_added_is_committed(store: SQLiteStore, query: Query) -> None:
+    """When `add` returns, another process sees the exchange and its replays."""
+    assert await store.add([recorded(0, "ferry", ended=(replay(0, "canal"),))]) == {exchange_id(0)}
+    assert query("SELECT tenant, cost_nano_usd FROM exchanges") == [("acme", 123_456)]
+    assert query("SELECT arm, outcome FROM replays ORDER BY arm") == [("canal", "completed"), ("ferry", None)]
+
+
+async def test_an_exchange_sent_again_is_ignored(store: SQLiteStore, query: Query) -> None:
+    """A batch that comes a second time adds only what was not there, and changes nothing."""
+    await store.add([recorded(0), recorded(1)])
+    assert await store.add([recorded(1, "ferry"), recorded(2)]) == {exchange_id(2)}
+    assert query("SELECT count(*) FROM exchanges UNION ALL SELECT count(*) FROM replays") == [(3,), (0,)]
+
+
+async def test_an_exchange_twice_in_one_batch_is_one(store: SQLiteStore, query: Query) -> None:
+    """A batch that repeats itself does not break the commit."""
+    assert await store.add([recorded(0, "ferry"), recorded(0, "ferry")]) == {exchange_id(0)}
+    assert query("SELECT count(*) FROM replays") == [(1,)]
+
+
+async def test_of_two_that_wait_together_one_is_new(store: SQLiteStore) -> None:
+    """An exchange handed over twice at once is new to one caller only: it must not be replayed twice."""
+    answers = await asyncio.gather(store.add([recorded(0)]), store.add([recorded(0)]))
+    assert sorted(answers, key=len) == [set(), {exchange_id(0)}]
+
+
+async def test_an_empty_batch_is_nothing(store: SQLiteStore) -> None:
+    """Nothing in, nothing new."""
+    assert await store.add([]) == set()
+
+
+async def test_an_id_that_is_none_is_refused(store: SQLiteStore, query: Query) -> None:
+    """A batch with a malformed id raises ValueError and leaves no part of itself."""
+    broken = recorded(1)
+    object.__setattr__(broken.exchange, "exchange_id", "one")
+    with pytest.raises(ValueError, match="UUID"):
+        await store.add([recorded(0), broken])
+    assert query("SELECT count(*) FROM exchanges") == [(0,)]
+
+
+async def test_a_replay_is_marked_sent(store: SQLiteStore, query: Query) -> None:
+    """The moment of sending is on disk before the replay is sent."""
+    await store.add([recorded(0, "ferry", "canal")])
+    await store.mark_sent(exchange_id(0), "ferry")
+    assert query("SELECT arm, sent_at FROM replays ORDER BY arm") == [("canal", None), ("ferry", 123.5)]
+
+
+async def test_a_replay_is_settled(store: SQLiteStore, query: Query) -> None:
+    """The end of a pending replay is written into its row, beside what was known before."""
+    await store.add([recorded(0, "ferry")])
+    await store.mark_sent(exchange_id(0), "ferry")
+    await store.settle([replay(0, exchange=exchange(), observation=observation())])
+    assert query("SELECT outcome, probability, sent_at, cost_nano_usd, status FROM replays") == [
+        ("completed", 0.05, 123.5, 123_456, 200)
+    ]
+
+
+async def test_a_settled_replay_stays_settled(store: SQLiteStore, query: Query) -> None:
+    """The first end counts."""
+    await store.add([recorded(0, "ferry")])
+    await store.settle([replay(0)])
+    await store.settle([replay(0, outcome=ReplayOutcome.FAILED, reason="deadline")])
+    assert query("SELECT outcome FROM replays") == [("completed",)]
+
+
+async def test_pending_replays_of_an_earlier_run_are_ended(path: Path, query: Query) -> None:
+    """After a crash, what was not sent is dropped and what was sent has failed: nothing is sent twice."""
+    earlier = await SQLiteStore.open(path)
+    await earlier.add([recorded(0, "canal", "ferry"), recorded(1, "ferry", ended=(replay(1, "canal"),))])
+    await earlier.mark_sent(exchange_id(0), "ferry")
+    await earlier.close()
+    store = await SQLiteStore.open(path)
+    ended = await store.recover()
+    again = await store.recover()
+    await store.close()
+    assert sorted(map(str, ended)) == sorted(
+        map(
+            str,
+            [
+                Ended("canal", ReplayOutcome.DROPPED, "recorder_restarted"),
+                Ended("ferry", ReplayOutcome.DROPPED, "recorder_restarted"),
+                Ended("ferry", ReplayOutcome.FAILED, "interrupted"),
+            ],
+        )
+    )
+    assert again == ()
+    assert query("SELECT count(*) FROM replays WHERE outcome IS NULL") == [(0,)]
+
+
+async def test_retention_deletes_what_began_before(store: SQLiteStore, query: Query) -> None:
+    """Exchanges begun before the moment go, with their replays, in as many steps as it takes; later ones stay."""
+    await store.add([recorded(number, "ferry") for number in range(10)])
+    assert await store.prune(BEGAN + 0.008) == 8
+    assert query("SELECT count(*), min(started_at) FROM exchanges") == [(2, BEGAN + 0.008)]
+    assert query("SELECT count(*) FROM replays") == [(2,)]
+
+
+async def test_retention_gives_space_back(store: SQLiteStore, path: Path) -> None:
+    """A database whose rows are gone is small again."""
+    await store.add([recorded(number) for number in range(500)])
+    await store.prune(BEGAN + 100)
+    await store.close()
+    assert path.stat().st_size < 50_000
+
+
+async def test_rows_are_added_between_the_steps_of_retention(store: SQLiteStore) -> None:
+    """Who hands over exchanges while old ones are deleted waits for one step, not for all."""
+    await store.add([recorded(number) for number in range(300)])
+    pruning = asyncio.create_task(store.prune(BEGAN + 100))
+    await store.add([recorded(1_000_000)])
+    assert not pruning.done()
+    assert await pruning == 300
+
+
+async def test_a_closed_store_says_so(store: SQLiteStore) -> None:
+    """After closing, every call raises StoreError."""
+    await store.close()
+    with pytest.raises(StoreError) as raised:
+        await store.add([recorded(0)])
+    assert raised.value.trouble is Trouble.CLOSED
+
+
+async def test_closing_commits_what_waits(path: Path, query: Query) -> None:
+    """What was handed over before closing is stored."""
+    store = await SQLiteStore.open(path)
+    adding = [asyncio.create_task(store.add([recorded(number)])) for number in range(5)]
+    await asyncio.sleep(0)
+    await store.close()
+    assert [len(await one) for one in adding] == [1] * 5
+    assert query("SELECT count(*) FROM exchanges") == [(5,)]
+
+
+async def test_a_deleted_exchange_leaves_no_trace(store: SQLiteStore, path: Path) -> None:
+    """What retention deleted is on no page of the database and, once closed, in no log."""
+    canary = "canary-7f3a91"
+    traced = recorded(0)
+    object.__setattr__(traced.exchange, "path", f"/{canary}")
+    await store.add([traced, recorded(1)])
+    await store.prune(BEGAN + 0.001)
+    await store.close()
+    assert all(canary.encode() not in file.read_bytes() for file in path.parent.iterdir())

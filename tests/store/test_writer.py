@@ -1,0 +1,257 @@
+import asyncio
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from functools import partial
+from pathlib import Path
+
+import aiosqlite
+import pytest
+
+from shadow.store.errors import StoreError, Trouble
+from shadow.store.files import log_of
+from shadow.store.limits import Limits
+from shadow.store.rows import exchange_row
+from shadow.store.writer import Writer
+from shadow.store.writes import Write
+from tests.store.samples import recorded
+
+CHILD = (sys.executable, "-m", "tests.store.child")
+NAMESPACES = ("unshare", "--user", "--map-root-user", "--mount")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "shadow.db"
+
+
+@asynccontextmanager
+async def writing(path: Path, limits: Limits | None = None) -> AsyncIterator[Writer]:
+    writer = await Writer.open(path, limits or Limits())
+    try:
+        yield writer
+    finally:
+        await writer.close()
+
+
+def exchanges(first: int, count: int = 1) -> Write:
+    return Write(exchanges=[exchange_row(recorded(number)) for number in range(first, first + count)])
+
+
+def count(path: Path) -> int:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return int(connection.execute("SELECT count(*) FROM exchanges").fetchone()[0])
+
+
+async def test_what_waits_is_committed_together(path: Path) -> None:
+    """Callers that wait at the same time share a commit, up to the bound of a group."""
+    groups: list[int] = []
+    async with writing(path, Limits(group_rows=4)) as writer:
+        transact = writer._transact
+
+        async def counted(work: partial[object]) -> object:
+            groups.append(len(work.keywords["group"]))
+            return await transact(work)
+
+        writer._transact = counted  # type: ignore[method-assign, assignment]
+        await asyncio.gather(*(writer.submit(exchanges(number)) for number in range(10)))
+    assert groups == [4, 4, 2]
+
+
+async def test_what_one_caller_brings_is_one_commit(path: Path) -> None:
+    """A batch beyond the bound is not torn apart: it is acknowledged as a whole."""
+    async with writing(path, Limits(group_rows=4)) as writer:
+        assert len(await writer.submit(exchanges(0, 10))) == 10
+
+
+async def test_a_caller_that_goes_away_changes_nothing(path: Path) -> None:
+    """When a caller is cancelled while it waits, its rows are stored and the others are answered."""
+    async with writing(path) as writer:
+        gone = asyncio.create_task(writer.submit(exchanges(0)))
+        stays = asyncio.create_task(writer.submit(exchanges(1)))
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert len(await stays) == 1
+    assert count(path) == 2
+
+
+async def test_work_that_breaks_is_undone(path: Path) -> None:
+    """A mistake in a chore is a StoreError for its caller, leaves no rows, and the writer goes on."""
+
+    async def breaks(connection: aiosqlite.Connection) -> None:
+        await connection.execute(
+            "INSERT INTO exchanges (exchange_id, outcome, method, path) VALUES (x'01', '', '', '')"
+        )
+        raise LookupError("a mistake")
+
+    async with writing(path) as writer:
+        with pytest.raises(StoreError) as raised:
+            await writer.chore(breaks)
+        assert len(await writer.submit(exchanges(0))) == 1
+    assert (raised.value.trouble, count(path)) == (Trouble.FAILED, 1)
+
+
+async def test_a_reader_cannot_make_the_log_grow_without_bound(path: Path) -> None:
+    """While someone reads an old snapshot the log grows to its bound and no further; then nothing is stored until
+    the reader goes."""
+    limits = Limits(log_restart_bytes=200_000, log_max_bytes=400_000, checkpoint_wait_ms=1)
+    one_group = 200_000
+    async with writing(path, limits) as writer:
+        await writer.submit(exchanges(0))
+        with closing(reader_of(path)) as reader:
+            with pytest.raises(StoreError) as raised:
+                await until_refused(writer)
+            assert raised.value.trouble is Trouble.READER_HOLDS_LOG
+            assert writer.trouble is Trouble.READER_HOLDS_LOG
+            assert log_of(path).stat().st_size < limits.log_max_bytes + one_group
+            reader.execute("COMMIT")
+        assert len(await writer.submit(exchanges(100_000))) == 1
+        assert writer.trouble is None
+        assert log_of(path).stat().st_size < one_group
+
+
+async def test_the_log_is_cut_back_although_readers_overlap(path: Path) -> None:
+    """Short readers of which one is always there do not keep the log from being emptied."""
+    limits = Limits(log_restart_bytes=100_000, checkpoint_pause_s=0)
+    async with writing(path, limits) as writer:
+        await writer.submit(exchanges(0))
+        enough = threading.Event()
+        reading = asyncio.create_task(asyncio.to_thread(read_on_and_on, path, enough))
+        sizes = []
+        for first in range(1, 1500, 50):
+            await writer.submit(exchanges(first, 50))
+            sizes.append(log_of(path).stat().st_size)
+        enough.set()
+        await reading
+    assert max(sizes) < 5 * limits.log_restart_bytes
+
+
+def read_on_and_on(path: Path, enough: threading.Event) -> None:
+    """Readers in a chain: the next has begun before the last one ends."""
+    with closing(reader_of(path)) as last:
+        while not enough.is_set():
+            with closing(reader_of(path)):
+                last.execute("COMMIT")
+                last.execute("BEGIN")
+                last.execute("SELECT count(*) FROM exchanges").fetchone()
+
+
+def reader_of(path: Path) -> sqlite3.Connection:
+    """A connection that holds a snapshot."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM exchanges").fetchone()
+    return connection
+
+
+async def until_refused(writer: Writer) -> None:
+    for first in range(1, 10_000, 50):
+        await writer.submit(exchanges(first, 50))
+
+
+def overwritten(path: Path) -> None:
+    """Garbage in the middle of the file, and no log that would heal it."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(size - 4096))
+
+
+async def test_damage_while_running_is_survived(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """When the database is damaged under a running recorder, it is set aside, said so, and the next rows are stored."""
+    async with writing(path) as writer:
+        await writer.submit(exchanges(0, 500))
+        await writer._checkpoint()
+        assert writer._connection is not None
+        await writer._connection.execute("PRAGMA shrink_memory")  # else it works on with what it remembers
+        overwritten(path)
+        troubles = []
+        for first in range(1000, 1010):
+            try:
+                await writer.submit(exchanges(first))
+            except StoreError as error:
+                troubles.append(error.trouble)
+    assert troubles == [Trouble.DAMAGED]
+    assert "was set aside" in caplog.text
+    assert count(path) == 9
+
+
+async def test_a_database_that_is_removed_is_made_again(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Rows do not vanish into a file that nobody can open any more."""
+    async with writing(path) as writer:
+        await writer.submit(exchanges(0))
+        for file in path.parent.iterdir():
+            file.unlink()
+        await writer.submit(exchanges(1))
+        assert count(path) == 1
+    assert "is gone" in caplog.text
+
+
+async def test_trouble_is_logged_when_it_begins_and_ends(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A store in trouble says so once, not for every batch, and once more when it is well again."""
+    async with writing(path) as writer:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            await writer.chore(lambda connection: connection.execute("SELECT 1"))
+            assert writer._connection is not None
+            other.execute("BEGIN IMMEDIATE")
+            for number in range(3):
+                with pytest.raises(StoreError):
+                    await locked_out(writer, number)
+            other.execute("COMMIT")
+        await writer.submit(exchanges(0))
+    said = [record.levelname for record in caplog.records if record.name == "shadow.store" and "rows" in record.message]
+    assert said == ["ERROR", "WARNING"]
+
+
+async def locked_out(writer: Writer, number: int) -> None:
+    """An attempt that does not wait for the other writer."""
+    assert writer._connection is not None
+    await writer._connection.execute("PRAGMA busy_timeout = 0")
+    await writer.submit(exchanges(number))
+
+
+def test_a_killed_process_loses_nothing_it_acknowledged(path: Path) -> None:
+    """SIGKILL under load, again and again: the database is whole, and every acknowledged exchange is there once."""
+    acknowledged: set[str] = set()
+    for _ in range(5):
+        with subprocess.Popen((*CHILD, path), stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 (our own)
+            assert child.stdout is not None
+            acknowledged |= {one for _ in range(20) for one in child.stdout.readline().split()}
+            child.send_signal(signal.SIGKILL)
+            acknowledged |= {one for line in child.stdout.readlines()[:-1] for one in line.split()}
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            stored = [row.hex() for (row,) in connection.execute("SELECT exchange_id FROM exchanges")]
+        assert {one.replace("-", "") for one in acknowledged} <= set(stored)
+        assert len(stored) == len(set(stored))
+
+
+def test_a_file_that_may_not_grow_is_survived(path: Path) -> None:
+    """When the system refuses to write, the caller is told, and with room again everything is stored once."""
+    done = run(*CHILD, str(path), "--until-full", "--file-bytes", "300000")
+    assert (done.stdout.splitlines(), done.returncode) == (["failed", "True ok"], 0), done.stderr
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own commands)
+
+
+def namespaces_allowed() -> bool:
+    return bool(shutil.which("unshare")) and not run(*NAMESPACES, "true").returncode
+
+
+@pytest.mark.skipif(not namespaces_allowed(), reason="needs Linux user namespaces, to mount a small disk")
+def test_a_full_disk_is_survived(tmp_path: Path) -> None:
+    """On a disk without room the caller is told so, and with room again everything is stored once."""
+    script = (
+        f"mount -t tmpfs -o size=3m none {tmp_path} && head -c 1M /dev/zero > {tmp_path}/ballast"
+        f" && exec {' '.join(CHILD)} {tmp_path}/shadow.db --until-full"
+    )
+    done = run(*NAMESPACES, "sh", "-c", script)
+    assert (done.stdout.splitlines(), done.returncode) == (["disk_full", "True ok"], 0), done.stderr

@@ -1,0 +1,114 @@
+"""`observe`: the facts of one exchange, whatever it is."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shadow.exchange import UNKNOWN_COST, Body, Cost, Observation, Outcome
+from shadow.wire.observe import ANOMALIES, observe
+from tests import recorded
+from tests.wire.exchanges import chunk, exchange, from_recording, stream
+
+
+class Book:
+    """A price book that knows what was stated and nothing else."""
+
+    def __init__(self) -> None:
+        self.stated: Any = None
+
+    def cost(self, *given: Any, **_: Any) -> Cost:
+        """Note what was stated."""
+        self.stated = given[3]
+        return UNKNOWN_COST
+
+
+def seen(*args: Any, **kwargs: Any) -> Observation:
+    """The observation of an exchange made from a few words."""
+    return observe(exchange(*args, **kwargs), Book())
+
+
+def test_a_call_that_is_no_inference_has_transport_facts_only() -> None:
+    """`GET /models` is timed and nothing else is read out of it."""
+    observation = seen(b'{"data": []}', method="GET", path="/api/v1/models")
+    assert (observation.inference, observation.timings.total_s, observation.error_kind) == (False, 2.0, None)
+
+
+def test_a_plain_answer_is_read() -> None:
+    """Model, provider, text, finish reason and usage come out of a JSON answer."""
+    body = (
+        b'{"id":"gen-7","model":"v/m-1","provider":"V","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]'
+    )
+    observation = seen(body + b',"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}')
+    assert observation.answer.text == "Hi"
+    assert (observation.response_model, observation.provider, observation.generation_id) == ("v/m-1", "V", "gen-7")
+    assert (observation.finish_reason, observation.usage.input_tokens, observation.usage.output_tokens) == (
+        "stop",
+        3,
+        1,
+    )
+    assert (observation.error_kind, observation.anomalies) == (None, ())
+
+
+def test_a_cost_is_taken_as_written() -> None:
+    """A stated cost reaches the price book digit by digit, in a stream as in a body."""
+    book = Book()
+    usage = '"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,"cost":0.00012104999999999999000}'
+    observe(exchange(f'{{"choices":[],{usage}}}'.encode()), book)
+    assert str(book.stated.cost) == "0.00012104999999999999000"
+
+
+def test_a_stream_cut_in_the_middle_keeps_what_its_end_says() -> None:
+    """With only head and tail of a stream kept, usage and finish reason are known and the cut is noted."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14}
+    body = stream(*[chunk(f"word{n} ") for n in range(50)], chunk("", finish="stop", usage=usage))
+    observation = seen(Body(body[:400], body[-450:], len(body)))
+    assert observation.usage.output_tokens == 9
+    assert observation.finish_reason == "stop"
+    assert observation.anomalies == ("capture_cut",)
+    assert observation.error_kind is None
+
+
+def test_a_body_cut_in_the_middle_keeps_what_its_ends_say() -> None:
+    """With only head and tail of a JSON body kept, the model is known from its head and the usage from its tail."""
+    body = b'{"id":"gen-7","model":"v/m-1","choices":[{"message":{"content":"%s"},"finish_reason":"stop"}]' % (
+        b"x" * 900
+    )
+    body += b',"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,"cost":0.25}}'
+    book = Book()
+    observation = observe(exchange(Body(body[:100], body[-100:], len(body))), book)
+    assert (observation.response_model, observation.usage.input_tokens) == ("v/m-1", 3)
+    assert book.stated.cost == Decimal("0.25")
+    assert (observation.anomalies, observation.error_kind) == (("capture_cut",), None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "kind"),
+    [
+        (Outcome.UPSTREAM_FAILED, None, "no_answer"),
+        (Outcome.UPSTREAM_TRUNCATED, 200, "truncated"),
+        (Outcome.CLIENT_CANCELLED, 200, None),
+        (Outcome.COMPLETE, 200, "truncated"),
+    ],
+)
+def test_a_stream_without_an_end_is_judged_by_how_it_ended(outcome: Outcome, status: int | None, kind: str) -> None:
+    """A stream that stops is the provider's fault, unless it was the client that left."""
+    body = stream(chunk("Hel"), end=b"") if status else b""
+    assert seen(body, outcome=outcome, status=status).error_kind == kind
+
+
+def test_a_mistake_in_a_reader_costs_the_facts_and_not_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever raises inside becomes the anomaly `reader_failed`."""
+    monkeypatch.setattr("shadow.wire.observe.read_answer", lambda *_: 1 / 0)
+    assert seen(b"{}").anomalies == ("reader_failed",)
+
+
+@recorded.requires_recorded
+@pytest.mark.parametrize("host", ["openrouter.ai", "api.openai.com", "api.groq.com", "api.mistral.ai"])
+def test_recorded_answers_are_read_without_complaint(host: str) -> None:
+    """Every good answer on record yields tokens; only known anomalies are named."""
+    for row in recorded.load(host):
+        observation = observe(from_recording(row), Book())
+        assert observation.inference
+        assert ANOMALIES.issuperset(observation.anomalies)
+        assert observation.error_kind or observation.usage.input_tokens is not None, row["name"]
