@@ -153,7 +153,7 @@ Stage = Callable[[Chunked, bytes, int], int]
 
 def request_framing(head: RequestHead) -> Framing:
     """How the request's body is framed. Raises RefusedError where two parsers could see two different bodies."""
-    length, coding = head.steering.get(b"content-length"), head.steering.get(b"transfer-encoding")
+    length, coding = head.fields.get(b"content-length"), head.fields.get(b"transfer-encoding")
     if coding is not None:
         _check_coding(coding, length, head.version)
         return Chunked()
@@ -162,7 +162,7 @@ def request_framing(head: RequestHead) -> Framing:
 
 def answer_framing(head: AnswerHead, method: bytes) -> Framing:
     """How the body of an answer to `method` is framed. Raises RefusedError as `request_framing` does."""
-    length, coding = head.steering.get(b"content-length"), head.steering.get(b"transfer-encoding")
+    length, coding = head.fields.get(b"content-length"), head.fields.get(b"transfer-encoding")
     if coding is not None:
         _check_coding(coding, length, head.version)
     size = None if length is None else _number(length)

@@ -8,6 +8,7 @@ The grammar is RFC 9112's; where it lets a recipient choose between repairing an
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from shadow.forward.refusals import (
@@ -34,11 +35,13 @@ HOST: Final = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*+|\[[0-9A-Fa-f:.]++\
 BARE_LINE_FEED: Final = re.compile(rb"(?<!\r)\n")
 TEXT: Final = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])  # what a line may hold
 
-# Headers that steer the relay itself: looked up by name, all others are only carried.
-STEERING: Final = frozenset(
-    {b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect", b"keep-alive"}
-)
+# A header given more than once: refused, joined into one list, or its first value counts.
+LISTS: Final = frozenset({b"connection", b"keep-alive", b"upgrade"})
 SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+
+
+# Header values by lower-case name, without the space around them; see LISTS for repeated ones.
+Fields = Mapping[bytes, bytes]
 
 
 class RefusedError(ValueError):
@@ -50,15 +53,20 @@ class RefusedError(ValueError):
 
 
 class RequestHead(NamedTuple):
-    """A request's head. `headers` are (lower-case name, value without the space around it), `lines` the same as they
-    came; `steering` are the headers that steer the relay. `target` is in origin form or `*`: it names no host."""
+    """A request's head. `lines` are its headers as they came, `names` their names in lower case, and `fields` their
+    values for looking up. `target` is in origin form or `*`: it names no host."""
 
     method: bytes
     target: bytes
     version: int  # the minor one: HTTP/1.0 or HTTP/1.1
-    headers: list[tuple[bytes, bytes]]
+    names: list[bytes]
     lines: list[bytes]
-    steering: dict[bytes, bytes]
+    fields: Fields
+
+    @property
+    def closes(self) -> bool:
+        """Whether the client wants no further exchange on this connection."""
+        return self.version == 0 or _says_close(self.fields)
 
 
 class AnswerHead(NamedTuple):
@@ -67,9 +75,14 @@ class AnswerHead(NamedTuple):
     status: int
     status_line: bytes
     version: int
-    headers: list[tuple[bytes, bytes]]
+    names: list[bytes]
     lines: list[bytes]
-    steering: dict[bytes, bytes]
+    fields: Fields
+
+    @property
+    def closes(self) -> bool:
+        """Whether the upstream takes no further exchange on this connection."""
+        return self.version == 0 or _says_close(self.fields)
 
 
 class HeadReader:
@@ -121,11 +134,11 @@ def read_request(head: bytes) -> RequestHead:
         raise RefusedError(BAD_VERSION)
     if target[:1] != b"/":
         target = _origin_form(method, target)
-    headers, steering = _headers(lines)
-    host = steering.get(b"host")
+    names, fields = _fields(lines)
+    host = fields.get(b"host")
     if HOST.fullmatch(host or b"") is None or (host is None and minor == b"1"):
         raise RefusedError(BAD_HOST)
-    return RequestHead(method, target, int(minor), headers, lines, steering)
+    return RequestHead(method, target, int(minor), names, lines, fields)
 
 
 def read_answer(head: bytes) -> AnswerHead:
@@ -135,8 +148,8 @@ def read_answer(head: bytes) -> AnswerHead:
     if line is None:
         raise RefusedError(MALFORMED)
     version, status_line, status = line.groups()
-    headers, steering = _headers(lines)
-    return AnswerHead(int(status), status_line, int(version), headers, lines, steering)
+    names, fields = _fields(lines)
+    return AnswerHead(int(status), status_line, int(version), names, lines, fields)
 
 
 def trailer_name(line: bytes) -> bytes:
@@ -160,27 +173,27 @@ def _lines(head: bytes) -> list[bytes]:
     return lines
 
 
-def _headers(lines: list[bytes]) -> tuple[list[tuple[bytes, bytes]], dict[bytes, bytes]]:
-    headers: list[tuple[bytes, bytes]] = []
-    steering: dict[bytes, bytes] = {}
+def _fields(lines: list[bytes]) -> tuple[list[bytes], Fields]:
+    names: list[bytes] = []
+    fields: dict[bytes, bytes] = {}
     for line in lines:
         name, colon, value = line.partition(b":")
         lower = _known.get(name) or _learn(name)
         if not colon:
             raise RefusedError(BAD_HEADER)
-        value = value.strip(b" \t")
-        headers.append((lower, value))
-        if lower in STEERING:
-            if lower in steering:
-                value = _joined(lower, steering[lower], value)
-            steering[lower] = value
-    return headers, steering
+        names.append(lower)
+        if lower not in fields:
+            fields[lower] = value.strip(b" \t")
+        elif lower in SINGLE:
+            raise RefusedError(REPEATED)
+        elif lower in LISTS:
+            fields[lower] += b"," + value
+    return names, fields
 
 
-def _joined(name: bytes, first: bytes, second: bytes) -> bytes:
-    if name in SINGLE:
-        raise RefusedError(REPEATED)
-    return first + b"," + second
+def _says_close(fields: Fields) -> bool:
+    connection = fields.get(b"connection")
+    return connection is not None and b"close" in members(connection)
 
 
 def _origin_form(method: bytes, target: bytes) -> bytes:

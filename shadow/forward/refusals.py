@@ -8,7 +8,7 @@ from typing import Final
 
 import orjson
 
-from shadow.forward.headers import OWN_ERROR
+OWN_ERROR: Final = b"X-Shadow-Error"  # only on answers that the sidecar made itself
 
 
 @dataclass(frozen=True, slots=True)

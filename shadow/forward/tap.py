@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from shadow.exchange import (
-    KEPT_REQUEST_HEADERS,
-    KEPT_RESPONSE_HEADERS,
     PRIMARY,
     Attribution,
     Body,
@@ -15,7 +13,8 @@ from shadow.exchange import (
     Headers,
     Outcome,
 )
-from shadow.forward.headers import RawHeaders, kept
+from shadow.forward.headers import KEPT_OF_ANSWER, KEPT_OF_REQUEST, kept
+from shadow.forward.heads import Fields
 
 TAIL_BYTES: Final = 64 << 10  # the last events of a stream, its usage among them, survive any length of answer
 IN_FLIGHT_MAX_BYTES: Final = 128 << 20  # 2,000 streams of 64 KiB; captures past it are cut, requests go on
@@ -101,7 +100,7 @@ class Asked:
     started_at: float
     method: bytes
     target: bytes
-    headers: RawHeaders
+    fields: Fields
     attribution: Attribution
 
 
@@ -126,10 +125,10 @@ class Capture:
         """The request's head is on its way: all timings count from now."""
         self._sent_at = self._clock()
 
-    def answered(self, status: int, headers: RawHeaders) -> None:
+    def answered(self, status: int, fields: Fields) -> None:
         """The answer's head is here."""
         self.status = status
-        self._response_headers = kept(headers, KEPT_RESPONSE_HEADERS)
+        self._response_headers = kept(fields, KEPT_OF_ANSWER)
 
     def response_chunk(self, chunk: bytes) -> None:
         """A chunk of the answer's body, before it goes on to the client."""
@@ -168,7 +167,7 @@ class Capture:
             method=asked.method[:METHOD_CHARACTERS].decode("latin-1"),
             path=path.decode("utf-8", "replace")[:PATH_CHARACTERS],
             attribution=asked.attribution,
-            request_headers=kept(asked.headers, KEPT_REQUEST_HEADERS),
+            request_headers=kept(asked.fields, KEPT_OF_REQUEST),
             request_body=self.request.body(),
             outcome=outcome,
             status=self.status,
