@@ -208,7 +208,8 @@ class Relay:
 
     def upstream_lost(self) -> None:
         """The connection to the upstream is gone before the answer's end."""
-        upstream, self._upstream = self._upstream, None
+        upstream = self._upstream
+        self._drop_upstream()
         if self._repeatable is not None and upstream is not None and upstream.used and not self._heads.holding:
             self._unsent, self._repeatable, self._sent = self._repeatable, None, False
             self._connect(None)
