@@ -3,7 +3,8 @@
 The modules in the order in which data flows:
 
     cli           commands; reads files, prints, sets exit codes
-    config        YAML → validated, frozen configuration
+    configfile    YAML → validated configuration
+    config        its frozen records
     log           lines on standard error
     service       starts, supervises and drains the two processes
     exchange      the vocabulary: records that the rooms pass to each other

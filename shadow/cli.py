@@ -3,24 +3,28 @@
 Exit codes: 0 done; 2 wrong usage or configuration; 3 could not read the store.
 """
 
+import os
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 import click
 
-from shadow import __version__
-from shadow import config as configuration
-from shadow.config import Config, ConfigError
+from shadow import __version__, configfile
+from shadow.config import Config
+from shadow.report.totals import DIMENSIONS, Dimension
 
+TEXT_COLUMNS: Final = 100  # of a report in a pipe or a file
 EXIT_USAGE: Final = 2
 EXIT_STORE: Final = 3
+EXIT_INTERRUPTED: Final = 130  # as shells report SIGINT
 AGE: Final = re.compile(r"(\d+)([smhdw])")
 AGE_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-SEGMENTS: Final = ("tenant", "feature", "plan", "model")
+BREAKDOWNS: Final[tuple[tuple[Dimension, ...], ...]] = (("tenant",), ("feature",), ("model",))
 
 
 class Moment(click.ParamType[datetime]):
@@ -31,42 +35,42 @@ class Moment(click.ParamType[datetime]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
-        if age := AGE.fullmatch(value):
-            return datetime.now(UTC) - timedelta(**{AGE_UNITS[age[2]]: int(age[1])})
         try:
+            if age := AGE.fullmatch(value):
+                return datetime.now(UTC) - timedelta(**{AGE_UNITS[age[2]]: int(age[1])})
             moment = datetime.fromisoformat(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is neither an ISO 8601 time nor an age such as 90m, 24h or 7d", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class Segments(click.ParamType[tuple[str, ...]]):
-    """A comma-separated list of what to break a report down by."""
+class Breakdown(click.ParamType[tuple[Dimension, ...]]):
+    """A comma-separated combination of what to break a report down by."""
 
-    name = "segments"
+    name = "dimensions"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Dimension, ...]:
         if isinstance(value, tuple):
             return value
-        names = tuple(name.strip() for name in value.split(",") if name.strip())
-        for name in names:
-            if name not in SEGMENTS:
-                self.fail(f"{name!r} is not one of {', '.join(SEGMENTS)}", param, ctx)
-        return names
+        found = tuple(one for name in value.split(",") for one in DIMENSIONS if one == name.strip())
+        if len(found) != len(value.split(",")) or len(set(found)) != len(found):
+            self.fail(f"{value!r} is not a combination of {', '.join(DIMENSIONS)}", param, ctx)
+        return found
 
 
-class Condition(click.ParamType[tuple[str, str]]):
-    """KEY=VALUE, where KEY is a segment."""
+class Condition(click.ParamType[tuple[Dimension, str]]):
+    """KEY=VALUE, where KEY is a dimension; an empty VALUE asks for exchanges without one."""
 
     name = "key=value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Dimension, str]:
         if isinstance(value, tuple):
             return value
         key, equals, wanted = value.partition("=")
-        if not equals or key not in SEGMENTS:
-            self.fail(f"{value!r} is not KEY=VALUE with a KEY of {', '.join(SEGMENTS)}", param, ctx)
-        return key, wanted
+        for dimension in DIMENSIONS:
+            if equals and dimension == key:
+                return dimension, wanted
+        return self.fail(f"{value!r} is not KEY=VALUE with a KEY of {', '.join(DIMENSIONS)}", param, ctx)
 
 
 ConfigFile = click.Path(dir_okay=False, path_type=Path)
@@ -95,7 +99,7 @@ def serve(config_path: Path) -> None:
     Point the application's base URL at `listen` (http://127.0.0.1:8080/api/v1 by default). Every request goes to
     `upstream.url` unchanged; a sample is replayed to the candidates afterwards.
     """
-    config, text, directory = _read(config_path)
+    config = _read(config_path)
 
     import uvloop
 
@@ -105,7 +109,7 @@ def serve(config_path: Path) -> None:
 
     log.configure("forwarder")
     try:
-        uvloop.run(serve_until_stopped(config, text, directory))
+        uvloop.run(serve_until_stopped(config))
     except StartError as error:
         _fail(str(error))
 
@@ -114,7 +118,7 @@ def serve(config_path: Path) -> None:
 @config_option()
 def check(config_path: Path) -> None:
     """Validate a configuration: every mistake at once, with its key path."""
-    config, _, _ = _read(config_path)
+    config = _read(config_path)
     click.echo(f"{config_path}: ok")
     click.echo(f"  forwards {config.listen} to {config.upstream.url}")
     for candidate in config.candidates:
@@ -126,30 +130,50 @@ def check(config_path: Path) -> None:
 @config_option(required=False)
 @click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The SQLite store, instead of a config.")
 @click.option("--candidate", help="Only this candidate.")
-@click.option("--by", type=Segments(), default=("tenant",), help="Break down by: tenant,feature,plan,model.")
+@click.option(
+    "--by",
+    "breakdowns",
+    type=Breakdown(),
+    multiple=True,
+    default=BREAKDOWNS,
+    help="Break down by tenant, feature, plan or model, or a combination such as tenant,feature; may be repeated. "
+    "One table each for tenant, feature and model where not given.",
+)
 @click.option("--since", type=Moment(), help="From this time on: ISO 8601, or an age such as 7d.")
 @click.option("--until", type=Moment(), help="Up to this time.")
 @click.option("--where", type=Condition(), multiple=True, help="Only exchanges with KEY=VALUE; may be repeated.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
-def report(
-    config_path: Path | None,
-    db: Path | None,
-    candidate: str | None,
-    by: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    where: tuple[tuple[str, str], ...],
-    style: str,
-    out: Path | None,
-) -> None:
+def report(config_path: Path | None, db: Path | None, style: str, out: Path | None, **scope: Any) -> None:
     """Compare the candidates with the primary: cost, latency, errors.
 
     \b
     shadow report -c shadow.yaml --since 7d
     shadow report --db shadow.db --by tenant,feature --where tenant=acme --format json
     """
-    raise NotImplementedError
+    from shadow.report import as_json, text
+    from shadow.report.comparison import compare
+    from shadow.report.totals import Scope
+    from shadow.store import aggregates
+    from shadow.store.errors import StoreError
+
+    if (config_path is None) == (db is None):
+        raise click.UsageError("give either -c CONFIG or --db PATH")
+    asked = Scope(**scope)
+    try:
+        found = compare(aggregates.read(db or _read(cast("Path", config_path)).store.path, asked), asked)
+    except StoreError as error:
+        _fail(str(error), EXIT_STORE)
+    if style == "json":
+        rendered = as_json.render(found)
+    else:
+        on_terminal = out is None and sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if on_terminal else TEXT_COLUMNS
+        rendered = text.render(found, width, colour=on_terminal and "NO_COLOR" not in os.environ)
+    if out is None:
+        click.echo(rendered, nl=False)
+    else:
+        _write(out, rendered)
 
 
 @main.command()
@@ -163,7 +187,7 @@ def fingerprint(config_path: Path) -> None:
     from shadow.fingerprint import fingerprint as fingerprint_of
     from shadow.fingerprint import read_or_create_secret
 
-    config, _, _ = _read(config_path)
+    config = _read(config_path)
     if sys.stdin.isatty():
         click.echo("API key (end with Enter): ", err=True, nl=False)
     key = sys.stdin.readline().strip().removeprefix("Bearer ").strip()
@@ -178,19 +202,46 @@ def fingerprint(config_path: Path) -> None:
 
 
 @main.command()
-def demo() -> None:
-    """Run the whole thing against local stand-in providers: traffic, replays, report."""
-    raise NotImplementedError
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where configuration, database and log go; a new temporary directory where not given.",
+)
+def demo(directory: Path | None) -> None:
+    """Run the whole thing against local stand-in providers: traffic, replays, report.
 
+    Takes a few seconds; needs no network and no keys.
+    """
+    import asyncio
+    import tempfile
 
-def _read(path: Path) -> tuple[Config, str, Path]:
-    """The configuration, its text and the directory where its paths start; ends the command if it is wrong."""
+    from shadow.demo import demo as demonstration
+
     try:
-        text, directory = configuration.read(path), path.parent.absolute()
-        return configuration.parse(text, directory), text, directory
-    except ConfigError as error:
+        if directory is None:
+            directory = Path(tempfile.mkdtemp(prefix="shadow-demo-"))
+        directory.mkdir(parents=True, exist_ok=True)
+        asyncio.run(demonstration.run(directory))
+    except (demonstration.DemoError, OSError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("stopped", EXIT_INTERRUPTED)
+
+
+def _read(path: Path) -> Config:
+    """The configuration in a file; ends the command if it is wrong."""
+    try:
+        return configfile.parse(configfile.read(path), path.parent.absolute())
+    except configfile.ConfigError as error:
         count = len(error.problems)
         _fail(f"{path}: {count} mistake{'s' * (count > 1)}\n" + "\n".join(f"  {problem}" for problem in error.problems))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        _fail(f"{path} cannot be written: {error.strerror}")
 
 
 def _fail(message: str, code: int = EXIT_USAGE) -> NoReturn:

@@ -152,12 +152,15 @@ class Cost:
 
     `normalised_usd` is the same call with every prompt token at the uncached price, so that a warm cache is not
     mistaken for a saving. `price_version` names the price list: the catalogue's release, or the configured date.
+    `stated_usd` is the charge that the answer itself states, to the digit and whatever the billing mode: what an
+    invoice is held against. It is not `usd` where a provider bills part of the call apart.
     """
 
     usd: Decimal | None = None
     source: CostSource = CostSource.UNKNOWN
     normalised_usd: Decimal | None = None
     price_version: str | None = None
+    stated_usd: Decimal | None = None
 
 
 UNKNOWN_COST: Final = Cost()

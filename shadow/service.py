@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import pickle
 import resource
 import signal
 import sys
@@ -34,19 +35,15 @@ class StartError(Exception):
     """The service cannot start; the text says why and what to do."""
 
 
-async def serve(config: Config, text: str, directory: Path) -> None:
-    """Run until SIGTERM or SIGINT, then drain.
-
-    `text` is what `config` was parsed from and `directory` where its paths start: the recorder reads the same.
-    Raises StartError before anything is forwarded.
-    """
+async def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT, then drain. Raises StartError before anything is forwarded."""
     secret = _fingerprint_secret(config)
     _allow_many_connections()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with _socket_directory() as sockets:
-        recorder = RecorderProcess(text, directory, sockets / "recorder.sock")
+    with _private_directory() as private:
+        recorder = RecorderProcess(config, private)
         forwarder = Forwarder(config, secret, recorder.socket)
         supervision = asyncio.create_task(recorder.supervise())
         try:
@@ -65,11 +62,12 @@ async def serve(config: Config, text: str, directory: Path) -> None:
 class RecorderProcess:
     """The recorder as a child process: one at a time, restarted until `stop`."""
 
-    def __init__(self, text: str, directory: Path, socket: Path) -> None:
-        self._text = text
-        self._directory = directory
+    def __init__(self, config: Config, private: Path) -> None:
+        self.socket = private / "recorder.sock"
         self._process: asyncio.subprocess.Process | None = None
-        self.socket = socket
+        # The very records this process works by: a restart must not find other ones in a file that was edited since.
+        self._config = private / "config.pickle"
+        self._config.write_bytes(pickle.dumps(config))
 
     async def supervise(self) -> None:
         """Start the recorder, and start it again whenever it ends. Runs until cancelled."""
@@ -77,22 +75,20 @@ class RecorderProcess:
         failures = 0
         while True:
             started = clock()
-            code = await self._run_once()
+            try:
+                ended = f"ended with code {await self._run_once()}"
+            except OSError as error:  # no process, no memory, no file descriptor: all of them pass
+                ended = f"cannot be started: {error.strerror}"
             failures = 0 if clock() - started >= HEALTHY_AFTER_S else failures + 1
             pause = restart_pause_s(failures)
-            logger.error("the recorder ended with code %s; it starts again in %.1f s", code, pause)
+            logger.error("the recorder %s; it starts again in %.1f s", ended, pause)
             await asyncio.sleep(pause)
 
     async def _run_once(self) -> int:
         """Run the recorder to its end; its exit code, negative for a signal."""
-        command = (sys.executable, "-m", "shadow.record", "--directory", self._directory, "--socket", self.socket)
-        try:
-            self._process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
-        except OSError as error:
-            logger.error("the recorder cannot be started: %s", error.strerror)
-            return 1
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may end before it has read
-            await self._process.communicate(self._text.encode())
+        command = (sys.executable, "-m", "shadow.record", "--socket", self.socket, "--parent", str(os.getpid()))
+        with self._config.open("rb") as config:
+            self._process = await asyncio.create_subprocess_exec(*command, stdin=config)
         return await self._process.wait()
 
     async def stop(self) -> None:
@@ -139,8 +135,8 @@ def _fingerprint_secret(config: Config) -> bytes:
 
 
 @contextlib.contextmanager
-def _socket_directory() -> Iterator[Path]:
-    """A private directory for the recorder's socket, gone afterwards; its path is short enough for a socket."""
+def _private_directory() -> Iterator[Path]:
+    """A directory for what the two processes share, gone afterwards; its path is short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="shadow-") as name:
         if len(os.fsencode(name)) > LONGEST_SOCKET_PATH - len("/recorder.sock"):
             raise StartError(f"{name} is too long a path for a Unix socket: set TMPDIR to a shorter one")

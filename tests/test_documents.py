@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from shadow import cli
-from shadow.config import parse
+from shadow.configfile import parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -93,7 +93,8 @@ def _chunks(quirks: Quirks, said: Generation, asked: bool) -> Iterator[Json]:
         change = {"role": "assistant", **change} if not number else change
         running = min((number + 1) * TOKENS_PER_CHUNK, said.completion_tokens)
         more = {"usage": _counting_up(usage, running)} if every else filler
-        yield _chunk(quirks, said, change, None, {**more, **(quirks.first(said) if not number else {})})
+        noise: Json = {"obfuscation": said.digest[: 4 + number % 8]} if quirks.obfuscates else {}
+        yield _chunk(quirks, said, change, None, {**more, **noise, **(quirks.first(said) if not number else {})})
     end = {"usage": usage} if last else filler
     yield _chunk(quirks, said, {}, said.finish_reason, {**end, **quirks.last(said)})
     if extra:

@@ -12,7 +12,9 @@ from shadow.demo.script import LAST_CHUNK, Close, Hold, Pause, Script, Send, chu
 
 
 def breaks_inside(request: Request) -> Script:
-    """A vLLM whose engine dies: two chunks, then an error event, then the end of the stream."""
+    """A vLLM whose engine dies: two chunks, then an error event, then the end of the stream. Plainly: a 500."""
+    if not request.json.get("stream"):
+        return refusal(500, "EngineCore died", "internal_error")
     begun = Candidate(VLLM)(request)[:6]  # the head, the wait for the first token, two chunks and a pause after each
     broken = event({"error": {"message": "EngineCore died", "type": "InternalServerError", "code": 500}})
     return (*begun, Send(chunk(broken)), Send(chunk(DONE)), Send(LAST_CHUNK))

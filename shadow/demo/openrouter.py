@@ -149,9 +149,11 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value, default=_number)
 
 
-def _number(value: object) -> float:
+def _number(value: object) -> int | float:
     if not isinstance(value, Decimal):
         raise TypeError
+    if value == value.to_integral_value():
+        return int(value)
     written = float(value)  # JSON numbers of up to 15 digits survive this; the check is for the sixteenth
     if Decimal(repr(written)) != value:
         raise ValueError("the amount has more digits than a JSON number carries")

@@ -8,7 +8,6 @@ It writes raw bytes because it has to be able to break every rule of HTTP that p
 
 import asyncio
 import socket
-import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -71,7 +70,6 @@ class StandIn:
         host: str = "127.0.0.1",
         port: int = 0,
         pace: float = 1.0,
-        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.answer = answer
         self.early = early
@@ -80,7 +78,6 @@ class StandIn:
         self.connections = 0
         self.malformed = 0
         self._address = (host, port)
-        self._tls = tls
         self._server: asyncio.Server | None = None
         self._open: set[Connection] = set()
         self._arrival = asyncio.Condition()
@@ -88,7 +85,7 @@ class StandIn:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self), *self._address, ssl=self._tls, backlog=BACKLOG
+            lambda: Connection(self), *self._address, backlog=BACKLOG
         )
         self._address = self._server.sockets[0].getsockname()[:2]
         return self
@@ -105,7 +102,7 @@ class StandIn:
     @property
     def url(self) -> str:
         """Scheme, address and port, without a path."""
-        return f"{'https' if self._tls else 'http'}://{self._address[0]}:{self._address[1]}"
+        return f"http://{self._address[0]}:{self._address[1]}"
 
     @property
     def open_connections(self) -> int:

@@ -15,20 +15,25 @@ from shadow.demo.script import Headers, Part, Pause, Script, whole
 
 JSON: Final[Headers] = (("content-type", "application/json"),)
 
-OPENAI_FIELDS: Final = """
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+OPENAI_FIELDS: Final = _words("""
     audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens messages
     metadata modalities model n parallel_tool_calls prediction presence_penalty prompt_cache_key reasoning_effort
     response_format safety_identifier seed service_tier stop store stream stream_options temperature tool_choice
     tools top_logprobs top_p user verbosity web_search_options
-"""
-MISTRAL_FIELDS: Final = """
+""")
+MISTRAL_FIELDS: Final = _words("""
     frequency_penalty max_tokens messages metadata model n parallel_tool_calls prediction presence_penalty
     prompt_mode random_seed response_format safe_prompt stop stream temperature tool_choice tools top_p
-"""
+""")
 REASONING_MODEL: Final = re.compile(r"(o\d|gpt-5)")
-NOT_FOR_REASONING_MODELS: Final = """
+NOT_FOR_REASONING_MODELS: Final = _words("""
     max_tokens temperature top_p frequency_penalty presence_penalty logprobs top_logprobs logit_bias
-"""
+""")
 
 
 def refusal(status: int, message: str, code: str, param: str | None = None) -> Script:
@@ -69,15 +74,16 @@ class Quirks:
     last: Callable[[Generation], Json] = lambda _: {}  # members of the last one
     chunk: Json | None = None  # members of every chunk
     choice: Json | None = None  # members of every choice
+    obfuscates: bool = False  # every chunk of content is padded with noise, against guessing from lengths
     null_usage: bool = False  # `usage: null` on chunks before the one that has it
     reasoning: str = "reasoning_content"
 
 
 def _openai_refuses(body: Json) -> Script | None:
-    unknown = sorted(body.keys() - set(OPENAI_FIELDS.split()))
+    unknown = sorted(body.keys() - OPENAI_FIELDS)
     if unknown:
         return refusal(400, f"Unrecognized request argument supplied: {unknown[0]}", "unknown_parameter", unknown[0])
-    unsupported = sorted(body.keys() & set(NOT_FOR_REASONING_MODELS.split()))
+    unsupported = sorted(body.keys() & NOT_FOR_REASONING_MODELS)
     if unsupported and REASONING_MODEL.match(str(body.get("model"))):
         text = f"Unsupported parameter: '{unsupported[0]}' is not supported with this model."
         return refusal(400, text, "unsupported_parameter", unsupported[0])
@@ -85,7 +91,7 @@ def _openai_refuses(body: Json) -> Script | None:
 
 
 def _mistral_refuses(body: Json) -> Script | None:
-    unknown = sorted(body.keys() - set(MISTRAL_FIELDS.split()))
+    unknown = sorted(body.keys() - MISTRAL_FIELDS)
     if not unknown:
         return None
     detail = [{"type": "extra_forbidden", "loc": ["body", name], "input": body[name]} for name in unknown]
@@ -119,6 +125,7 @@ def _azure_opening() -> bytes:
 
 OPENAI: Final = Quirks(
     refuses=_openai_refuses,
+    obfuscates=True,
     null_usage=True,
     chunk={"system_fingerprint": "fp_44709d6fcb", "service_tier": "default"},
     choice={"logprobs": None},

@@ -1,7 +1,8 @@
 """Recorded exchanges served back: the recorded status, headers and body bytes, streams in network-like chunks.
 
 A request finds its recording by name (header `X-Scenario`), else by an equal JSON body on the same path, else by equal
-messages: a replay's other fields were rewritten, its messages were not. Several with the same request take turns.
+messages, streamed or not alike: a replay's other fields were rewritten, its messages were not. Several recordings of
+one request take turns.
 """
 
 from collections import Counter
@@ -22,7 +23,9 @@ LARGEST_CHUNK: Final = 1400  # what a network packet holds: larger writes were s
 
 
 class Recorded:
-    """A behaviour for `StandIn` that serves rows. `in_turn` answers what it does not find with its rows, one by one."""
+    """A behaviour for `StandIn` that serves rows. `in_turn` answers what it does not find with its rows, one by one:
+    streams with streams.
+    """
 
     def __init__(self, rows: Sequence[Row], seed: int = 0, *, in_turn: bool = False) -> None:
         self._names = {row["name"]: row for row in rows}
@@ -30,7 +33,8 @@ class Recorded:
         self._by_messages: dict[bytes, list[Row]] = {}
         for row in rows:
             self._by_body.setdefault(_key(row["path"], row["request_body"]), []).append(row)
-            self._by_messages.setdefault(_key(None, _said(row["request_body"])), []).append(row)
+            if (said := _said(row["request_body"])) is not None:
+                self._by_messages.setdefault(said, []).append(row)
         self._rows = tuple(rows)
         self._in_turn = in_turn
         self._turns: Counter[bytes] = Counter()
@@ -47,11 +51,16 @@ class Recorded:
         name = request.head.header("x-scenario")
         if name is not None:
             return self._names.get(name)
-        by_body, by_messages = _key(request.head.path, request.json), _key(None, _said(request.json))
-        for rows, key in ((self._by_body, by_body), (self._by_messages, by_messages)):
-            if key in rows:
-                return self._next(rows[key], key)
-        return self._next(self._rows, b"") if self._in_turn else None
+        by_body, said = _key(request.head.path, request.json), _said(request.json)
+        if by_body in self._by_body:
+            return self._next(self._by_body[by_body], by_body)
+        if said is not None and said in self._by_messages:
+            return self._next(self._by_messages[said], said)
+        if not self._in_turn:
+            return None
+        streams = bool(request.json.get("stream"))
+        alike = [row for row in self._rows if _streams(row) is streams]
+        return self._next(alike or self._rows, b"stream" if streams else b"plain")
 
     def _next(self, rows: Sequence[Row], key: bytes) -> Row:
         self._turns[key] += 1
@@ -89,11 +98,12 @@ def _network_chunks(body: bytes, random: Random) -> Iterator[Part]:
         start = end
 
 
-def _said(body: Any) -> Any:
-    """What tells a conversation: its messages."""
-    return body.get("messages", body.get("input", body.get("prompt"))) if isinstance(body, Mapping) else None
+def _said(body: Any) -> bytes | None:
+    """What tells a conversation: its messages, and whether it is streamed. None where there are none."""
+    messages = body.get("messages", body.get("input", body.get("prompt"))) if isinstance(body, Mapping) else None
+    return None if messages is None else _key(str(bool(body.get("stream"))), messages)
 
 
-def _key(path: str | None, value: Any) -> bytes:
-    place = b"" if path is None else path.partition("#")[0].encode()  # fragments stay with the client
-    return place + b" " + orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+def _key(place: str, value: Any) -> bytes:
+    place = place.partition("#")[0]  # some recordings keep the fragment, which stays with the client
+    return place.encode() + b" " + orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -2,8 +2,7 @@
 
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from shadow.exchange import (
     PRIMARY,
@@ -92,8 +91,7 @@ class BodyTap:
             self.cut = True
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A request as it arrived: what is known before any byte of a body."""
 
     exchange_id: str
@@ -106,6 +104,11 @@ class Asked:
 
 class Capture:
     """One exchange while it passes. `clock` gives monotonic seconds; chunks are handed in as they pass."""
+
+    __slots__ = (
+        "_clock", "_ends", "_finished", "_first_byte_s", "_response_headers", "_sent_at", "_times", "_total_s", "asked",
+        "request", "response", "status",
+    )  # fmt: skip
 
     def __init__(self, asked: Asked, max_bytes: int, room: Room, clock: Callable[[], float]) -> None:
         self.asked = asked

@@ -22,6 +22,7 @@ class Considered:
     exchange: Exchange
     observation: Observation
     request: InferenceRequest
+    conversation: bytes  # the key of the draw
 
 
 def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, now: float) -> Replay | Planned:
@@ -30,7 +31,7 @@ def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, no
     rewritten = _rewritten(considered, arm)
     if isinstance(rewritten, Ineligible):
         return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, rewritten)
-    drawn = draw(arm.candidate.sample, arm.name, exchange, considered.request.body, considered.request.model)
+    drawn = draw(arm.candidate.sample, arm.name, exchange, considered.conversation, considered.request.model)
     if not drawn.drawn:
         reason = SampledOut.ASKED_NEVER if drawn.asked else SampledOut.NOT_DRAWN
         return _ended(exchange, arm, ReplayOutcome.SAMPLED_OUT, reason, drawn.probability)

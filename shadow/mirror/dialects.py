@@ -1,10 +1,11 @@
 """What each dialect takes: a table to be read against the providers' public documentation of chat completions.
 
-A field that no row keeps, renames or translates is dropped. Every dialect takes `model`, `messages`, `stream`,
-`tools`, `temperature`, `top_p` and `stop`; the rows say the rest. Sources: the API references named in each row, and
+A field that no row keeps, renames or translates is dropped. Every dialect takes `model`, `messages`, `stream`
+and `tools`; the rows say the rest. Sources: the API references named in each row, and
 where a row cites nothing else, the OpenAI reference that the dialect declares itself compatible with.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -49,37 +50,39 @@ def _template(enabled: bool) -> Fragment:
 
 GPT: Final = _clamped("none", "minimal", "low", "medium", "high", "xhigh")
 
+# OpenAI's reasoning models refuse these outright, where the router silently leaves them out.
+GPT_REASONING: Final = re.compile(r"o\d|gpt-5(?!-chat)")
+GPT_REASONING_REFUSES: Final = frozenset({"temperature", "top_p", "stop"}) | PENALTIES | LOGPROBS
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One dialect.
+    """One dialect. A field is kept, renamed, translated, or dropped because no rule speaks of it."""
 
-    `keeps` go on as they are, `renames` under another name. `limit` is what bounds the answer's length. `asks_usage`
-    tells whether a stream reports usage only when `stream_options.include_usage` asks for it; where False the field is
-    left out, because the endpoint reports unasked, or refuses the field. `efforts` translate the router's reasoning
-    effort; what is missing there cannot be said. `budget` tells whether a token budget can be. `formats` are the types
-    of `response_format`; `ignores_format` that the endpoint takes any and heeds none. `images`: what a part may hold.
-    `tiers` are service tiers of the same meaning. `key_header` carries the key, as a bearer token in `authorization`.
-    """
-
-    keeps: frozenset[str] = frozenset()
+    keeps: frozenset[str] = frozenset()  # go on as they are
     renames: Mapping[str, str] | None = None
-    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    asks_usage: bool = True
-    efforts: Mapping[str, Fragment] | None = None
-    budget: bool = False
-    effort_as_budget: bool = False
-    formats: frozenset[str] = JSON_ANY
-    ignores_format: bool = False
+    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # what bounds the answer's length
+    asks_usage: bool = True  # a stream reports usage only where asked; False: it does unasked, or refuses to be asked
+    efforts: Mapping[str, Fragment] | None = None  # reasoning efforts, translated; a missing one cannot be said
+    budget: bool = False  # a number of reasoning tokens can be said; without `efforts`, an effort becomes one
+    formats: frozenset[str] = JSON_ANY  # types of response_format
+    ignores_format: bool = False  # takes any response_format and heeds none
     developer_role: bool = False
     names: bool = False  # `name` of a message's author
     refusals: bool = False  # `refusal` in the history
     strict_tools: bool = False
-    text_parts: bool = True  # content as a list of parts, where all of them are text
-    images: Literal["any", "inline", "none"] = "any"
+    text_parts: bool = True  # text content as a list of parts
+    images: Literal["any", "inline", "none"] = "any"  # by address or as data; as data alone; not at all
     short_call_ids: bool = False
-    tiers: Mapping[str, str] | None = None
-    key_header: Literal["authorization", "api-key"] = "authorization"
+    tiers: Mapping[str, str] | None = None  # service tiers of the same meaning
+    key_header: Literal["authorization", "api-key"] = "authorization"  # the former as a bearer token
+    strict_models: re.Pattern[str] | None = None  # the dialect's own models that refuse some of what it takes
+    strict_models_refuse: frozenset[str] = frozenset()
+
+    def takes(self, name: str, model: str) -> bool:
+        """Whether a field goes on as it is to this model."""
+        strict = self.strict_models is not None and self.strict_models.match(model) is not None
+        return name in self.keeps and not (strict and name in self.strict_models_refuse)
 
 
 RULES: Final[Mapping[Dialect, Rules]] = {
@@ -96,6 +99,8 @@ RULES: Final[Mapping[Dialect, Rules]] = {
         refusals=True,
         strict_tools=True,
         tiers={"auto": "auto", "default": "default", "flex": "flex", "priority": "priority"},
+        strict_models=GPT_REASONING,
+        strict_models_refuse=GPT_REASONING_REFUSES,
     ),
     # learn.microsoft.com, Azure OpenAI v1 REST reference: OpenAI's, with the key in a header of its own.
     "azure": Rules(
@@ -110,19 +115,18 @@ RULES: Final[Mapping[Dialect, Rules]] = {
         strict_tools=True,
         tiers={"auto": "auto", "default": "default", "priority": "priority"},
         key_header="api-key",
+        strict_models=GPT_REASONING,
+        strict_models_refuse=GPT_REASONING_REFUSES,
     ),
     # docs.anthropic.com, "OpenAI SDK compatibility": the fields it ignores are left out, so that the pair shows it.
     "anthropic": Rules(
         keeps=EVERYWHERE | {"tool_choice", "parallel_tool_calls"},
         budget=True,
-        effort_as_budget=True,
         ignores_format=True,
     ),
-    # ai.google.dev, "OpenAI compatibility", and cloud.google.com, Vertex AI's list of supported parameters.
-    "google": Rules(
-        keeps=EVERYWHERE | PENALTIES | LOGPROBS | {"seed", "tool_choice"},
-        efforts=_clamped("none", "minimal", "low", "medium", "high"),
-    ),
+    # ai.google.dev, "OpenAI compatibility". Unknown fields (penalties and `seed` among them, though Vertex AI takes
+    # those) are refused with a 400 that says `Unknown name`.
+    "google": Rules(keeps=EVERYWHERE | {"tool_choice"}, efforts=_clamped("none", "low", "medium", "high")),
     # docs.mistral.ai, API, "Chat completion". Unknown fields, `stream_options` among them, are refused with a 422.
     "mistral": Rules(
         keeps=EVERYWHERE | PENALTIES | {"tool_choice", "parallel_tool_calls"},
@@ -161,11 +165,11 @@ RULES: Final[Mapping[Dialect, Rules]] = {
         efforts=_clamped("none", "low", "medium", "high"),
         names=True,
     ),
-    # docs.x.ai, REST API reference.
+    # docs.x.ai, REST API reference and "Reasoning": penalties and `stop` are refused by models that reason.
     "xai": Rules(
-        keeps=EVERYWHERE | PENALTIES | LOGPROBS | {"seed", "tool_choice", "parallel_tool_calls"},
+        keeps=(EVERYWHERE - {"stop"}) | LOGPROBS | {"seed", "tool_choice", "parallel_tool_calls"},
         limit="max_completion_tokens",
-        efforts=_clamped("low", "medium", "high"),
+        efforts=_clamped("none", "low", "medium", "high"),
     ),
     # docs.vllm.ai, "OpenAI-compatible server": unknown fields are ignored with a warning.
     "vllm": Rules(

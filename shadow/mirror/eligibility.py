@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from shadow.config import Candidate, Promise
 from shadow.exchange import Exchange, Observation, Outcome
-from shadow.mirror.models import variants
+from shadow.mirror.models import resolved_at_run_time, variants
 from shadow.mirror.reasons import Ineligible
 from shadow.wire.request import Endpoint, InferenceRequest
 
@@ -123,8 +123,9 @@ def _of_model(body: Mapping[str, Any], observation: Observation) -> Ineligible |
         return Ineligible.ONLINE_VARIANT
     if any(name.partition(":")[0] in MANY_MODELS for name in names):
         return Ineligible.MULTI_MODEL
-    free = (name for name in (model, observation.response_model) if isinstance(name, str))
-    if any("free" in variants(name) or name in FREE_ROUTERS for name in free):
+    answered = observation.response_model
+    ran = (answered,) if answered and resolved_at_run_time(body) else (model, answered)
+    if any("free" in variants(name) or name in FREE_ROUTERS for name in ran if isinstance(name, str)):
         return Ineligible.FREE_VARIANT
     return None
 

@@ -105,6 +105,8 @@ def failure(exchange: Exchange, observation: Observation) -> Failed | None:
     kind = observation.error_kind
     if kind is None:
         return None if status is not None and 200 <= status < 300 else _by_status(status)
+    if kind == ErrorKind.UNKNOWN and status is not None and status < 400:
+        return Failed.ANSWER_ERROR
     return _BY_KIND.get(kind) or _by_status(status)
 
 

@@ -25,9 +25,9 @@ DROPPED_TAGS: Final[Mapping[str, str]] = {
 
 def rewrite_messages(
     messages: Sequence[Mapping[str, Any]], rules: Rules, notes: Notes
-) -> list[dict[str, Any]] | Ineligible:
+) -> list[Mapping[str, Any]] | Ineligible:
     """The messages as the dialect takes them, or why it cannot."""
-    written = []
+    written: list[Mapping[str, Any]] = []
     for message in messages:
         one = _message(message, rules, notes)
         if isinstance(one, Ineligible):
@@ -51,8 +51,10 @@ def _tool(tool: Mapping[str, Any], rules: Rules, notes: Notes) -> dict[str, Any]
     return {"type": "function", "function": _only(function, kept)}
 
 
-def _message(message: Mapping[str, Any], rules: Rules, notes: Notes) -> dict[str, Any] | Ineligible:
+def _message(message: Mapping[str, Any], rules: Rules, notes: Notes) -> Mapping[str, Any] | Ineligible:
     role = message["role"]
+    if len(message) == 2 and isinstance(message.get("content"), str) and role != "developer":
+        return message  # most of every conversation: nothing to leave out
     kept = {"role", "content"}
     if rules.names:
         kept.add("name")

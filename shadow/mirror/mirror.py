@@ -18,6 +18,7 @@ from shadow.mirror.performer import Ledger, Performer
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Dropped, Failed, Ineligible
 from shadow.mirror.retries import Retries
+from shadow.mirror.sampling import conversation
 from shadow.mirror.tasks import spawn, where
 from shadow.mirror.waiting import Waiting
 from shadow.wire.request import read_request
@@ -103,9 +104,7 @@ class Mirror:
         full = arm.queue.put(Waiting(planned, self._clock() + arm.candidate.deadline_s))
         if full is not None:
             return planned.ended(ReplayOutcome.DROPPED, full)
-        if arm.working < arm.candidate.max_concurrency:
-            arm.working += 1
-            spawn(self._work(arm), self._workers)
+        self._employ(arm)
         return None
 
     def _consider(self, exchange: Exchange, observation: Observation) -> Considered | Ineligible:
@@ -118,7 +117,7 @@ class Mirror:
             return reason or Ineligible.UNREADABLE
         if self._retries.is_retry(exchange):
             return Ineligible.CLIENT_RETRY
-        return Considered(exchange, observation, request)
+        return Considered(exchange, observation, request, conversation(exchange, request.body))
 
     def _decide_for(self, arm: Arm, exchange: Exchange, considered: Considered | Ineligible) -> Replay | Planned:
         if isinstance(considered, Ineligible):
@@ -129,10 +128,17 @@ class Mirror:
             logger.error("a request was not considered for %s: %s", arm.name, where(error))
             return Replay(exchange.exchange_id, arm.name, ReplayOutcome.FAILED, Failed.INTERNAL.value)
 
+    def _employ(self, arm: Arm) -> None:
+        """Have one more worker take from the arm's queue, where something waits and the candidate may be sent more."""
+        if self._open and len(arm.queue) and arm.working < arm.candidate.max_concurrency:
+            arm.working += 1
+            spawn(self._work(arm), self._workers).add_done_callback(lambda _: self._dismiss(arm))
+
+    def _dismiss(self, arm: Arm) -> None:
+        arm.working -= 1
+        self._employ(arm)  # something may have come between the worker's last look and its end
+
     async def _work(self, arm: Arm) -> None:
         """Perform what waits for one arm, one after another, until nothing does."""
-        try:
-            while (waiting := arm.queue.take()) is not None:
-                await self._performer.perform(arm, waiting)
-        finally:
-            arm.working -= 1
+        while (waiting := arm.queue.take()) is not None:
+            await self._performer.perform(arm, waiting)

@@ -16,6 +16,7 @@ TAGS: Final = frozenset(
     {
         "prompt-cache",  # cache markers were dropped: prices of cached prompts differ
         "samplers",  # sampling parameters were dropped
+        "stop",
         "seed",
         "tool-choice",
         "verbosity",

@@ -6,7 +6,6 @@ Fields and their meaning: OpenRouter's API reference (parameters, provider routi
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,7 +14,7 @@ import orjson
 
 from shadow.config import Dialect
 from shadow.exchange import Rewrite
-from shadow.mirror.dialects import EFFORTS, RULES, Rules
+from shadow.mirror.dialects import RULES, Fragment, Rules
 from shadow.mirror.messages import rewrite_messages, rewrite_tools
 from shadow.mirror.models import Mapped, resolved_at_run_time
 from shadow.mirror.notes import Notes
@@ -32,6 +31,7 @@ DROPPED_TAGS: Final[Mapping[str, str]] = {
     "temperature": "samplers",
     "top_p": "samplers",
     "logit_bias": "samplers",
+    "stop": "stop",
     "seed": "seed",
     "tool_choice": "tool-choice",
     "parallel_tool_calls": "tool-choice",
@@ -52,11 +52,6 @@ ORDINARY_TIERS: Final = frozenset({"auto", "default"})
 VERBOSITIES: Final = frozenset({"low", "medium", "high"})
 TOOL_FIELDS: Final = ("tools", "tool_choice", "parallel_tool_calls")
 
-# OpenAI's reasoning models refuse these outright, where the router silently leaves them out.
-GPT_REASONING: Final = re.compile(r"(?:o\d|gpt-5(?!-chat))")
-GPT_REASONING_REFUSES: Final = frozenset(
-    {"temperature", "top_p", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "stop"}
-)
 LEAST_BUDGET: Final = 1024  # Anthropic's minimum for extended thinking
 MOST_BUDGET: Final = 128_000
 BUDGET_SHARES: Final = {
@@ -92,7 +87,7 @@ def rewrite(
 
     `stream_options` is False for an endpoint that was seen to refuse that field.
     """
-    draft = _Draft(body, model, RULES[dialect], dialect in ("openai", "azure"), stream_options)
+    draft = _Draft(body, model, RULES[dialect], stream_options)
     return draft.write()
 
 
@@ -103,7 +98,6 @@ class _Draft:
     body: Mapping[str, Any]
     model: Mapped
     rules: Rules
-    gpt: bool
     stream_options: bool
     notes: Notes = field(default_factory=Notes)
     out: dict[str, Any] = field(default_factory=dict)
@@ -182,7 +176,7 @@ class _Draft:
             if tiers[tier] != tier:
                 self.notes.map(f"service_tier: {tier} → {tiers[tier]}")
             return
-        self.notes.drop("service_tier", None if tier in ORDINARY_TIERS else "tier-mismatch")
+        self.notes.drop("service_tier", None if str(tier) in ORDINARY_TIERS else "tier-mismatch")
 
     def _response_format(self) -> Ineligible | None:
         chosen = self.body["response_format"]
@@ -210,68 +204,73 @@ class _Draft:
         if renamed is not None:
             self.out[renamed] = value
             self.notes.map(f"{name} → {renamed}")
-        elif name in self.rules.keeps and not self._refused_by_model(name) and self._sensible(name, value):
+        elif self.rules.takes(name, self.model.model) and self._sensible(name, value):
             self.out[name] = value
         else:
             self.notes.drop(name, DROPPED_TAGS.get(name))
         return None
 
-    def _refused_by_model(self, name: str) -> bool:
-        return self.gpt and name in GPT_REASONING_REFUSES and GPT_REASONING.match(self.model.model) is not None
-
     def _sensible(self, name: str, value: Any) -> bool:
         if name in TOOL_FIELDS:
             return bool(self.body.get("tools"))  # refused without tools; the router leaves them out
-        return name != "verbosity" or value in VERBOSITIES
+        return name != "verbosity" or str(value) in VERBOSITIES
 
     def _reasoning(self) -> Ineligible | None:
-        """The router's one control as the dialect's own. Decided once, whichever of its two fields comes first."""
-        asked = self.body.get("reasoning")
-        control = dict(asked) if isinstance(asked, dict) else {}
-        shorthand = self.body.get("reasoning_effort")
-        effort = control.get("effort") or shorthand
-        if control.get("enabled") is False:
-            effort = "none"
-        elif effort is None and control.get("enabled") is True and control.get("max_tokens") is None:
-            effort = "medium"  # what OpenRouter takes it for
-        fragment = self._fragment(effort, control.get("max_tokens"))
-        if isinstance(fragment, Ineligible):
-            return fragment
+        """The router's one control as the dialect's own. Decided alike, whichever of its two fields comes first."""
+        effort, budget = _asked(self.body)
+        if effort is None and budget is None:
+            self._drop_reasoning()  # it only said whether to show the reasoning
+            return None
+        fragment = self._budgeted(effort, budget) if self.rules.budget else self._weighed(effort)
+        if fragment is None:
+            return Ineligible.REASONING
+        if not fragment:
+            self._drop_reasoning()
+        elif fragment != {"reasoning_effort": self.body.get("reasoning_effort")}:
+            self.notes.map(f"reasoning: {effort or 'max_tokens'} → {orjson.dumps(fragment).decode()}")
+        if effort not in (None, "none") and fragment != {"reasoning_effort": effort}:
+            self.notes.tag("reasoning-effort")
         self.out.update(fragment)
-        for name in ("reasoning", "reasoning_effort"):
-            if self.body.get(name) is not None and not fragment:
-                self.notes.drop(name)
-        if fragment and fragment != {"reasoning_effort": shorthand}:
-            self.notes.map(f"reasoning: {effort or 'budget'} → {_short(fragment)}")
-            if fragment != {"reasoning_effort": effort} and effort != "none":
-                self.notes.tag("reasoning-effort")
         return None
 
-    def _fragment(self, effort: Any, budget: Any) -> Mapping[str, Any] | Ineligible:
-        if effort == "none" and self.rules.effort_as_budget:
-            return {}  # reasoning is off unless asked for
-        if isinstance(budget, int) and self.rules.budget and effort != "none":
+    def _drop_reasoning(self) -> None:
+        for name in ("reasoning", "reasoning_effort"):
+            if self.body.get(name) is not None:
+                self.notes.drop(name)
+
+    def _weighed(self, effort: str | None) -> Fragment | None:
+        """What sets an effort; None where the dialect cannot say it, as none here can say a budget."""
+        return None if effort is None else (self.rules.efforts or {}).get(effort)
+
+    def _budgeted(self, effort: str | None, budget: int | None) -> Fragment | None:
+        """What sets a budget: the one that was asked for, else the effort's own word, else its share of the answer."""
+        if effort == "none" and self.rules.efforts is None:
+            return {}  # there is no reasoning unless it is asked for
+        if budget is not None and effort != "none":
             return _thinking(budget)
-        if effort is None:
-            return {} if budget is None else Ineligible.REASONING
-        if self.rules.effort_as_budget:
-            return self._share(effort)
-        return (
-            (self.rules.efforts or {}).get(effort, Ineligible.REASONING) if effort in EFFORTS else Ineligible.REASONING
-        )
-
-    def _share(self, effort: Any) -> Mapping[str, Any] | Ineligible:
-        """Effort as a share of the answer's length, as OpenRouter does for the same models."""
+        if self.rules.efforts is not None:
+            return self._weighed(effort)
         limit = self.body.get("max_completion_tokens") or self.body.get("max_tokens")
-        share = BUDGET_SHARES.get(effort)
+        share = BUDGET_SHARES.get(effort or "")
         if share is None or not isinstance(limit, int) or limit <= LEAST_BUDGET:
-            return Ineligible.REASONING
-        return _thinking(max(min(limit * share // 100, MOST_BUDGET), LEAST_BUDGET))
+            return None
+        return _thinking(limit * share // 100)
 
 
-def _thinking(budget: int) -> Mapping[str, Any]:
-    return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+def _asked(body: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    """The effort and the budget that the request asks for, by OpenRouter's reading of its fields."""
+    given = body.get("reasoning")
+    control = given if isinstance(given, dict) else {}
+    budget = control.get("max_tokens")
+    budget = budget if isinstance(budget, int) else None
+    if control.get("enabled") is False:
+        return "none", None
+    effort = control.get("effort") or body.get("reasoning_effort") or None
+    if effort is None and budget is None and control.get("enabled") is True:
+        return "medium", None
+    return (None if effort is None else str(effort)), budget
 
 
-def _short(fragment: Mapping[str, Any]) -> str:
-    return orjson.dumps(fragment).decode()
+def _thinking(budget: int) -> Fragment:
+    """Anthropic's control, within its own bounds and OpenRouter's."""
+    return {"thinking": {"type": "enabled", "budget_tokens": max(min(budget, MOST_BUDGET), LEAST_BUDGET)}}

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-import orjson
-
 from shadow.config import Sample, Where
 from shadow.exchange import Attribution, Exchange
 
@@ -30,18 +28,18 @@ class Draw:
     asked: bool = False
 
 
-def draw(sample: Sample, arm: str, exchange: Exchange, body: Mapping[str, Any], model: str | None) -> Draw:
-    """The draw for one arm. `model` is the request's. Pure: the same exchange is always drawn alike.
+def draw(sample: Sample, arm: str, exchange: Exchange, key: bytes, model: str | None) -> Draw:
+    """The draw for one arm. `key` is the exchange's `conversation`, `model` the request's. Pure: always drawn alike.
 
     `X-Shadow-Sample: always` is included with certainty, so it stands for itself alone; `never` was never drawn.
     """
-    asked = _header(exchange, ASK_HEADER)
+    asked = (_header(exchange, ASK_HEADER) or "").strip().lower()
     if asked == "never":
         return Draw(drawn=False, probability=None, asked=True)
     if asked == "always":
         return Draw(drawn=True, probability=1.0, asked=True)
     chance = rate(sample, exchange.attribution, model)
-    return Draw(drawn=uniform(arm, conversation(exchange, body)) < chance, probability=chance)
+    return Draw(drawn=uniform(arm, key) < chance, probability=chance)
 
 
 def rate(sample: Sample, attribution: Attribution, model: str | None) -> float:
@@ -52,9 +50,9 @@ def rate(sample: Sample, attribution: Attribution, model: str | None) -> float:
     return sample.rate
 
 
-def uniform(arm: str, conversation: bytes) -> float:
+def uniform(arm: str, key: bytes) -> float:
     """A number in [0, 1) that is the same on every pod, and independent between arms and conversations."""
-    digest = hashlib.sha256(arm.encode() + b"\0" + conversation).digest()
+    digest = hashlib.sha256(arm.encode() + b"\0" + key).digest()
     # 53 bits are what a float holds exactly; more would round up to 1.0 now and then.
     return (int.from_bytes(digest[:8], "big") >> 11) / (SCALE >> 11)
 
@@ -96,14 +94,12 @@ def _text(content: object) -> str:
 
 
 def _part(part: object) -> str:
-    if isinstance(part, dict) and part.get("type") == "text":
-        return str(part.get("text"))
-    if isinstance(part, dict):
-        part = {key: value for key, value in part.items() if key != "cache_control"}
-    try:
-        return orjson.dumps(part, option=orjson.OPT_SORT_KEYS).decode()
-    except TypeError:  # a number or text that JSON's usual range does not hold
-        return repr(part)
+    """What tells a part from others: its text, or where its picture is."""
+    if not isinstance(part, dict):
+        return ""
+    image = part.get("image_url")
+    said = image.get("url") if isinstance(image, dict) else part.get("text")
+    return said if isinstance(said, str) else ""
 
 
 def _joined(*parts: str) -> bytes:

@@ -29,7 +29,8 @@ class Completion:
             body = _body(exchange)
             tenant = tenant or _first(self._tenant, body)
             feature = feature or _first(self._feature, body)
-        return replace(exchange, attribution=Attribution(tenant, feature, self._plan(tenant), known.key_fingerprint))
+        complete = Attribution(tenant, feature, self._plan(tenant), known.key_fingerprint)
+        return exchange if complete == known else replace(exchange, attribution=complete)
 
     def _plan(self, tenant: str | None) -> str | None:
         registered = None if tenant is None else self._tenants.get(tenant)

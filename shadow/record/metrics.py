@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from shadow.exchange import PRIMARY, Exchange, Observation, Recorded, Replay, ReplayOutcome
 from shadow.mirror.arm import ArmState
 from shadow.mirror.circuit import State
-from shadow.record.labels import SERIES, Labels
+from shadow.record.series import SERIES, Series
 from shadow.store.errors import Trouble
 from shadow.store.sqlite import Ended
 
@@ -32,7 +32,7 @@ class Metrics:
         self.exchanges = Counter(
             "shadow_exchanges", "Exchanges stored.", ("tenant", "feature", "model"), registry=registry
         )
-        self.tokens = Counter("shadow_tokens", "Tokens stored.", ("arm", "model", "kind"), registry=registry)
+        self.tokens = Counter("shadow_tokens", "Tokens stored.", ("arm", "kind", "model"), registry=registry)
         self.cost = Counter(
             "shadow_cost_usd", "Known cost stored, in US dollars.", ("arm", "tenant", "feature"), registry=registry
         )
@@ -69,7 +69,9 @@ class Metrics:
         )
         for trouble in Trouble:
             self.store_errors.labels(trouble.value)
-        self._by_caller, self._by_payer, self._by_model = Labels(series), Labels(series), Labels(series)
+        self._exchanges, self._cost = Series(self.exchanges, series), Series(self.cost, series)
+        self._tokens = Series(self.tokens, series)
+        self._ttft, self._response = Series(self.ttft, series), Series(self.response, series)
 
     def expose(self) -> bytes:
         """The registry in Prometheus' text format 0.0.4."""
@@ -89,7 +91,7 @@ class Metrics:
         who = exchange.attribution
         caller = (who.tenant or UNATTRIBUTED, who.feature or UNATTRIBUTED)
         model = seen.response_model or seen.request_model or UNKNOWN
-        self.exchanges.labels(*self._by_caller.bounded(*caller, model)).inc()
+        self._exchanges.of((), (*caller, model)).inc()
         self._observed(PRIMARY, caller, exchange, seen)
         self.store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s))
         for replay in recorded.ended:
@@ -112,14 +114,14 @@ class Metrics:
     def _observed(self, arm: str, caller: tuple[str, str], exchange: Exchange, seen: Observation) -> None:
         if not seen.inference:
             return
-        labels = self._by_model.bounded(arm, seen.response_model or seen.request_model or UNKNOWN)
+        model = (seen.response_model or seen.request_model or UNKNOWN,)
         for kind, tokens in _tokens(seen):
-            self.tokens.labels(*labels, kind).inc(tokens)
+            self._tokens.of((arm, kind), model).inc(tokens)
         if seen.timings.ttft_s is not None:
-            self.ttft.labels(*labels).observe(seen.timings.ttft_s)
-        self.response.labels(*labels).observe(exchange.total_s)
+            self._ttft.of((arm,), model).observe(seen.timings.ttft_s)
+        self._response.of((arm,), model).observe(exchange.total_s)
         if seen.cost.usd is not None and seen.cost.usd >= 0:
-            self.cost.labels(*self._by_payer.bounded(arm, *caller)).inc(float(seen.cost.usd))
+            self._cost.of((arm,), caller).inc(float(seen.cost.usd))
         elif seen.error_kind is None:
             self.cost_unknown.labels(arm).inc()
 

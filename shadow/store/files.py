@@ -16,12 +16,14 @@ log = logging.getLogger("shadow.store")
 LEAST_SQLITE: Final = (3, 37, 0)  # the first release with STRICT tables
 WAL_MAGICS: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")  # https://sqlite.org/fileformat2.html#walformat
 BUSY_MS: Final = 5000  # an earlier recorder that is just dying lets go within this time
-CHECK_S: Final = 0.5  # a start is fast; what a large file hides beyond this shows when it is read or written
-CHECK_STEPS: Final = 20_000  # instructions between two looks at the clock: about a millisecond
+CHECKED_BYTES: Final = 16 << 20  # read in half a second from a cold disk; a larger file is sampled, to start fast
+PROBES: Final = 100  # rows read of each table of a larger file; what they miss shows when it is read or written
+PROBES_S: Final = 0.5
 KEPT_LOG_BYTES: Final = 8 << 20  # the log's size in normal service: cut back to it after a long reader
 
 # Before the first table of a blank file, and never again: it rewrites the header even of a file that is of no use.
 GIVE_SPACE_BACK: Final = "PRAGMA auto_vacuum = INCREMENTAL"
+TABLES_BY_ID: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('exchanges', 'replays')"
 PRAGMAS: Final = (
     f"PRAGMA busy_timeout = {BUSY_MS}",
     "PRAGMA journal_mode = WAL",
@@ -76,7 +78,7 @@ def index_of(path: Path) -> Path:
 
 def _connect(path: Path) -> sqlite3.Connection:
     _make_private(path)
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+    connection = sqlite3.connect(path, isolation_level=None)
     try:
         if path.stat().st_size == 0:
             connection.execute(GIVE_SPACE_BACK)
@@ -105,20 +107,27 @@ def _make_private(path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """SQLite's quick check, as far as it gets in CHECK_S."""
-    until = time.monotonic() + CHECK_S
-    connection.set_progress_handler(lambda: time.monotonic() > until, CHECK_STEPS)
-    try:
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
-            raise
-        log.info("the database %s is large: checked in part", path)
-        return
-    finally:
-        connection.set_progress_handler(None, 0)
-    if found != "ok":
+    """Read all of a small database and a sample of a large one. SQLite itself notices one that was truncated."""
+    if path.stat().st_size > CHECKED_BYTES:
+        log.info("the database %s is large: checked in samples", path)
+        _probe(connection)
+    elif (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise UnusableError(f"the quick check failed: {found}")
+
+
+def _probe(connection: sqlite3.Connection) -> None:
+    """Read rows from all over the file: damage to their pages, or to those on the way to them, is an error."""
+    until = time.monotonic() + PROBES_S
+    tables = [table for (table,) in connection.execute(TABLES_BY_ID)]
+    for table in tables:
+        # Each end in a query of its own: one query for both reads the whole table.
+        query = f"SELECT (SELECT min(exchange_id) FROM {table}), (SELECT max(exchange_id) FROM {table})"  # noqa: S608
+        low, high = (int.from_bytes(one or b"") for one in connection.execute(query).fetchone())
+        query = f"SELECT * FROM {table} WHERE exchange_id >= ? ORDER BY exchange_id LIMIT 1"  # noqa: S608
+        for number in range(PROBES):
+            connection.execute(query, ((low + (high - low) * number // PROBES).to_bytes(16),)).fetchone()
+            if time.monotonic() > until:
+                return
 
 
 def _set_aside_garbage_log(path: Path) -> None:

@@ -135,6 +135,7 @@ def _facts(exchange: Exchange, seen: Observation) -> Row:
         seen.cost.source.value,
         *nano_usd(seen.cost.normalised_usd),
         _text(seen.cost.price_version),
+        None if seen.cost.stated_usd is None else _text(str(seen.cost.stated_usd)),
         exchange.first_byte_s,
         timings.ttft_s,
         exchange.total_s,

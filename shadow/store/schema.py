@@ -7,6 +7,7 @@ How values are kept, in every column of both tables:
 - Unknown is NULL. Truth is 1 or 0. Times are Unix seconds, durations seconds, both REAL.
 - Money is `*_nano_usd`: whole nano-US-dollars, rounded half to even, for sums. Where that is not the exact amount,
   the `*_usd_exact` beside it holds the decimal text; otherwise it is NULL.
+- `stated_cost_usd` is the charge that the answer itself states, as decimal text, whatever the billing mode.
 - `*_bucket` is the log-spaced bucket of a duration (`shadow.store.buckets`), computed when the row is written.
 - `features`, `anomalies` are JSON arrays of text; `rewrite` is the JSON object of `shadow.exchange.Rewrite`.
 
@@ -36,7 +37,7 @@ FACTS: Final = """
     input_tokens INTEGER, output_tokens INTEGER,
     cache_read_input_tokens INTEGER, cache_write_input_tokens INTEGER, reasoning_output_tokens INTEGER,
     cost_nano_usd INTEGER, cost_usd_exact TEXT, cost_source TEXT,
-    cost_normalised_nano_usd INTEGER, cost_normalised_usd_exact TEXT, price_version TEXT,
+    cost_normalised_nano_usd INTEGER, cost_normalised_usd_exact TEXT, price_version TEXT, stated_cost_usd TEXT,
     first_byte_s REAL, ttft_s REAL, total_s REAL, tpot_s REAL, largest_gap_s REAL,
     ttft_bucket INTEGER, total_bucket INTEGER, tpot_bucket INTEGER,
     finish_reason TEXT, error_kind TEXT, features TEXT, anomalies TEXT,

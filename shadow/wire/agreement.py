@@ -1,12 +1,12 @@
 """How alike two answers to one request are, as far as it can be told without a judge."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from shadow.exchange import Agreement, Observation, ToolCall
-from shadow.wire.documents import parse
+from shadow.wire.documents import JSONError, parse
 
-JSON_FEATURES = ("json_object", "json_schema")
+_JSON_FEATURES: Final = ("json_object", "json_schema")
 
 
 def agreement(primary: Observation, replay: Observation) -> Agreement:
@@ -28,30 +28,31 @@ def _same_calls(ones: Sequence[ToolCall], others: Sequence[ToolCall]) -> bool | 
         return None
     if len(ones) != len(others):
         return False
-    left = list(others)
+    left = [(call.name, _arguments(call)) for call in others]
     for call in ones:
-        twin = next((other for other in left if _same_call(call, other)), None)
+        arguments = _arguments(call)
+        twin = next(
+            (at for at, (name, other) in enumerate(left) if name == call.name and _same(arguments, other)), None
+        )
         if twin is None:
             return False
-        left.remove(twin)
+        del left[twin]
     return True
-
-
-def _same_call(one: ToolCall, other: ToolCall) -> bool:
-    if one.name != other.name:
-        return False
-    try:
-        return one.arguments == other.arguments or same_json(_arguments(one), _arguments(other))
-    except RecursionError:  # nested as no function's arguments are
-        return False
 
 
 def _arguments(call: ToolCall) -> Any:
     """The arguments as a JSON value, or as their text where they are none. No arguments are `{}`, or nothing at all."""
     try:
         return parse(call.arguments.encode("utf-8", "replace")) if call.arguments.strip() else {}
-    except ValueError:
+    except JSONError:
         return call.arguments
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return same_json(one, other)
+    except RecursionError:  # nested as no function's arguments are
+        return False
 
 
 def same_json(one: Any, other: Any) -> bool:
@@ -67,11 +68,11 @@ def same_json(one: Any, other: Any) -> bool:
 
 def _json_valid(primary: Observation, replay: Observation) -> bool | None:
     """Whether the replay gave JSON where the request asked for it; a tool call or an error is not asked."""
-    asked = primary.features.intersection(JSON_FEATURES)
+    asked = primary.features.intersection(_JSON_FEATURES)
     if not asked or replay.error_kind or replay.answer.tool_calls:
         return None
     try:
         value = parse(replay.answer.text.encode("utf-8", "replace"))
-    except ValueError:
+    except JSONError:
         return False
     return isinstance(value, dict) or "json_object" not in asked

@@ -4,15 +4,15 @@ What the bytes are is told from the bytes: providers send JSON as event streams 
 send HTML as either.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from shadow.exchange import Exchange, Outcome
 from shadow.wire import chat, completions, embeddings, messages, responses
 from shadow.wire.assembly import Assembly, Reading
 from shadow.wire.decoding import Decoded
-from shadow.wire.documents import mapping, parse, usage_in_fragment, word_in_fragment
+from shadow.wire.documents import JSONError, mapping, parse, usage_in_fragment, word_in_fragment
 from shadow.wire.errors import ErrorKind, by_status, error_kind
 from shadow.wire.request import Endpoint
 from shadow.wire.sse import Event, SSEParser
@@ -55,121 +55,128 @@ _READERS: Final = {
 def read_answer(exchange: Exchange, endpoint: Endpoint, decoded: Decoded) -> Reading:
     """What the answer says and what is wrong with it; `decoded` is its body without the content coding."""
     answer, reader = Assembly(), _READERS[endpoint]
-    anomalies = [decoded.problem] if decoded.problem else []
+    if decoded.problem:
+        answer.note(decoded.problem)
     if not exchange.response_body.whole:
-        anomalies.append("capture_cut")
+        answer.note("capture_cut")
     start = decoded.head.lstrip(_PADDING)
-    flaw = None
     if start.startswith(_STREAM_STARTS):
-        anomalies += _read_stream(answer, reader, decoded, exchange)
-        flaw = _flaw_of_stream(answer)
+        _read_stream(answer, reader, decoded, exchange)
     elif start.startswith((b"{", b"[")):
-        flaw = _read_document(answer, reader, decoded, exchange.status)
+        _read_document(answer, reader, start, decoded.tail, exchange.status)
     elif start:
-        anomalies += ["html_page"] if start.startswith(b"<") else []
-        flaw = ErrorKind.MALFORMED
-    reading = answer.reading()
-    flaw = flaw or _flaw_of_content(reading, endpoint)
-    kind = _kind(exchange, reading, None if _UNREADABLE.intersection(anomalies) else flaw)
-    if answer.streamed and kind is None and exchange.outcome is Outcome.COMPLETE:
-        anomalies += _loose_ends(reading)
-    return replace(reading, error_kind=kind, anomalies=tuple(dict.fromkeys(anomalies)))
+        _read_page(answer, start)
+    answer.error_kind = _kind(exchange, answer, endpoint)
+    if answer.streamed and answer.error_kind is None and exchange.outcome is Outcome.COMPLETE:
+        _note_loose_ends(answer)
+    return answer.reading()
 
 
-def _kind(exchange: Exchange, reading: Reading, flaw: ErrorKind | None) -> ErrorKind | None:
+def _read_document(answer: Assembly, reader: _Reader, head: bytes, tail: bytes, status: int | None) -> None:
+    """A JSON body, or as much of it as is there."""
+    try:
+        document = parse(head)
+    except JSONError:
+        answer.malformed = True
+        _read_fragments(answer, head, tail or head)
+        return
+    answer.error_kind = error_kind(status, document)
+    answer.malformed = not isinstance(document, dict)
+    answer.at(head)
+    reader.body(answer, mapping(document))
+
+
+def _read_fragments(answer: Assembly, head: bytes, end: bytes) -> None:
+    """Who answered and what it cost, from a body whose middle or end is missing."""
+    answer.identify({key: word_in_fragment(head, key) for key in ("id", "model", "provider")})
+    answer.at(end)
+    answer.usage(usage_in_fragment(end))
+
+
+def _read_page(answer: Assembly, start: bytes) -> None:
+    """What no API says: a proxy's page, or plain text."""
+    answer.malformed = True
+    if start.startswith(b"<"):
+        answer.note("html_page")
+
+
+def _read_stream(answer: Assembly, reader: _Reader, decoded: Decoded, exchange: Exchange) -> None:
+    """An event stream, or as much of it as is there."""
+    answer.streamed = True
+    whole = exchange.response_body.whole and not decoded.problem
+    _read_events(answer, reader, SSEParser(), decoded.head, ends=whole, cut=exchange.outcome is not Outcome.COMPLETE)
+    if decoded.tail:
+        skipped = _to_next_event(decoded.tail)
+        parser = SSEParser(decoded.tail_at + skipped)
+        _read_events(answer, reader, parser, decoded.tail[skipped:], ends=True, cut=False)
+
+
+def _read_events(answer: Assembly, reader: _Reader, parser: SSEParser, data: bytes, *, ends: bool, cut: bool) -> None:
+    """The events of one piece of a stream. Half an event at the end of a stream that was `cut` is nothing odd."""
+    for event in parser.feed(data):
+        if not _read_event(answer, reader, event):
+            answer.note("malformed_event")
+    for event in parser.close() if ends else ():
+        if not _read_event(answer, reader, event) and not cut:
+            answer.note("malformed_event")
+    if parser.gave_up:
+        answer.note(parser.gave_up)
+
+
+def _read_event(answer: Assembly, reader: _Reader, event: Event) -> bool:
+    """Read one event; False where its data is neither JSON nor one of the words that stand for nothing more."""
+    if not event.data or event.data.startswith(b"[DONE]"):
+        answer.ended = answer.ended or bool(event.data)
+        return True
+    try:
+        document = parse(event.data)
+    except JSONError:
+        return False
+    answer.error_kind = answer.error_kind or error_kind(None, document)
+    answer.at(event.data, event.end)
+    reader.event(answer, mapping(document), event.kind)
+    return True
+
+
+def _to_next_event(tail: bytes) -> int:
+    """Where in a piece of a stream the first event begins that is there from its beginning."""
+    starts = [found + len(blank) for blank in _BLANK_LINES if (found := tail.find(blank)) >= 0]
+    return min(starts, default=len(tail))
+
+
+def _kind(exchange: Exchange, answer: Assembly, endpoint: Endpoint) -> ErrorKind | None:
     """What went wrong, the best witness first: the answer's words, its status, how it ended, what is missing in it."""
-    if reading.error_kind:
-        return ErrorKind(reading.error_kind)
+    if answer.error_kind:
+        return answer.error_kind
     if exchange.status is not None and not 200 <= exchange.status < 300:
         return by_status(exchange.status)
-    if reading.finish_reason == "error":
+    if answer.finish_reason == "error":
         return ErrorKind.SERVER_ERROR
     if exchange.outcome is Outcome.UPSTREAM_TRUNCATED:
         return ErrorKind.TRUNCATED
     if exchange.outcome is Outcome.UPSTREAM_FAILED:
         return ErrorKind.NO_ANSWER
-    return flaw if exchange.outcome is Outcome.COMPLETE else None
+    if exchange.outcome is not Outcome.COMPLETE or _UNREADABLE.intersection(answer.anomalies):
+        return None
+    return _flaw(answer, endpoint)
 
 
-def _read_document(answer: Assembly, reader: _Reader, decoded: Decoded, status: int | None) -> ErrorKind | None:
-    """A JSON body, or as much of it as is there."""
-    try:
-        document = parse(decoded.head)
-    except ValueError:
-        _read_fragments(answer, decoded)
+def _flaw(answer: Assembly, endpoint: Endpoint) -> ErrorKind | None:
+    """What is wrong with an answer of which every byte is there."""
+    if answer.malformed:
         return ErrorKind.MALFORMED
-    answer.error_kind = error_kind(status, document)
-    if isinstance(document, dict):
-        answer.at(decoded.head)
-        reader.body(answer, document)
+    if answer.finish_reason:
         return None
-    return ErrorKind.MALFORMED
+    if answer.streamed and not answer.ended:
+        return ErrorKind.TRUNCATED  # it says neither that it is over nor why
+    if answer.silent and endpoint is not Endpoint.EMBEDDINGS:
+        return ErrorKind.EMPTY  # a cold start at some providers
+    return None
 
 
-def _read_fragments(answer: Assembly, decoded: Decoded) -> None:
-    """Who answered and what it cost, from a body whose middle or end is missing."""
-    answer.identify({key: word_in_fragment(decoded.head, key) for key in ("id", "model", "provider")})
-    end = decoded.tail or decoded.head
-    answer.at(end)
-    answer.usage(usage_in_fragment(end))
-
-
-def _read_stream(answer: Assembly, reader: _Reader, decoded: Decoded, exchange: Exchange) -> list[str]:
-    """An event stream, or as much of it as is there; returns the anomalies."""
-    parser = SSEParser()
-    anomalies = _read_events(answer, reader, parser.feed(decoded.head))
-    if exchange.response_body.whole:
-        rest = _read_events(answer, reader, parser.close())
-        anomalies += rest if exchange.outcome is Outcome.COMPLETE else []  # else the cut explains them
-    elif decoded.tail:
-        tail, start = _from_next_event(decoded.tail)
-        parser = SSEParser(decoded.tail_at + start)
-        anomalies += _read_events(answer, reader, [*parser.feed(tail), *parser.close()])
-    answer.streamed = True
-    return [*anomalies, parser.gave_up] if parser.gave_up else anomalies
-
-
-def _read_events(answer: Assembly, reader: _Reader, events: Iterable[Event]) -> list[str]:
-    anomalies: list[str] = []
-    for event in events:
-        if event.data.startswith(b"[DONE]"):
-            answer.ended = True
-            continue
-        try:
-            document = parse(event.data)
-        except ValueError:
-            anomalies += ["malformed_event"] if event.data else []
-            continue
-        answer.error_kind = answer.error_kind or error_kind(None, document)
-        answer.at(event.data, event.end)
-        reader.event(answer, mapping(document), event.kind)
-    return anomalies
-
-
-def _from_next_event(tail: bytes) -> tuple[bytes, int]:
-    """A piece of a stream from its first event that is there from the beginning, and where in the piece that is."""
-    starts = [found + len(blank) for blank in _BLANK_LINES if (found := tail.find(blank)) >= 0]
-    start = min(starts, default=len(tail))
-    return tail[start:], start
-
-
-def _flaw_of_stream(answer: Assembly) -> ErrorKind | None:
-    """A stream that says neither that it is over nor why did not end: it stopped."""
-    return None if answer.ended or answer.finish_reason else ErrorKind.TRUNCATED
-
-
-def _flaw_of_content(reading: Reading, endpoint: Endpoint) -> ErrorKind | None:
-    """A cold start at some providers: an answer in form without a word, a token or a reason."""
-    said = reading.answer
-    if endpoint is Endpoint.EMBEDDINGS or reading.finish_reason:
-        return None
-    if said.text or said.reasoning or said.refusal or said.tool_calls:
-        return None
-    return ErrorKind.EMPTY
-
-
-def _loose_ends(reading: Reading) -> list[str]:
+def _note_loose_ends(answer: Assembly) -> None:
     """What a good stream left unsaid about its end."""
-    if not reading.ended and not reading.usage:
-        return ["end_missing"]
-    return [] if reading.finish_reason else ["finish_missing"]
+    if answer.finish_reason is None:
+        answer.note("finish_missing")
+    elif not answer.ended and not answer.counted:
+        answer.note("end_missing")

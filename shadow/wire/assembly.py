@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from shadow.exchange import Answer, ToolCall
 from shadow.wire.documents import text, word
+from shadow.wire.errors import ErrorKind
 
 # What providers call the same end, in OpenAI's words. Others stay as sent.
 FINISH_REASONS: Final = {
@@ -41,8 +42,8 @@ class Reading:
     """What an answer says, before it is counted, priced and timed.
 
     `usage` is the provider's own object and `usage_source` the JSON text it stood in. `deltas` tells at which offset of
-    the stream which kind of token had come. `ended` tells whether the stream said that it was over.
-    `anomalies` names what was odd about the bytes, from `shadow.wire.answer.ANOMALIES`.
+    the stream which kind of token had come. `anomalies` names what was odd about the bytes, from
+    `shadow.wire.answer.ANOMALIES`.
     """
 
     response_model: str | None = None
@@ -50,13 +51,12 @@ class Reading:
     generation_id: str | None = None
     service_tier: str | None = None
     finish_reason: str | None = None
-    error_kind: str | None = None
+    error_kind: ErrorKind | None = None
     usage: Mapping[str, Any] = field(default_factory=dict)
     usage_source: bytes = b""
     answer: Answer = field(default_factory=Answer)
     deltas: tuple[tuple[int, Token], ...] = ()
     streamed: bool = False
-    ended: bool = False
     anomalies: tuple[str, ...] = ()
 
 
@@ -78,9 +78,11 @@ class Assembly:
         self.generation_id: str | None = None
         self.service_tier: str | None = None
         self.finish_reason: str | None = None
-        self.error_kind: str | None = None
-        self.streamed = False
-        self.ended = False
+        self.error_kind: ErrorKind | None = None
+        self.streamed = False  # it came as events
+        self.ended = False  # its stream said that it was over
+        self.malformed = False  # it is not what the endpoint is documented to send
+        self.anomalies: list[str] = []
         self._source = b""
         self._offset = 0
         self._usage: dict[str, Any] = {}
@@ -88,13 +90,20 @@ class Assembly:
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
-        self._calls: dict[object, _Call] = {}
+        self._calls: dict[int | str | None, _Call] = {}  # those that may still grow
+        self._all_calls: list[_Call] = []
         self._deltas: list[tuple[int, Token]] = []
+        self._repeating = False
 
     def at(self, source: bytes, offset: int = 0) -> None:
         """What follows stands in this JSON text, which was complete at this offset of the answer."""
         self._source = source
         self._offset = offset
+
+    def note(self, anomaly: str) -> None:
+        """Something is odd about the bytes; odd twice is odd once."""
+        if anomaly not in self.anomalies:
+            self.anomalies.append(anomaly)
 
     def identify(self, document: Mapping[str, Any]) -> None:
         """Who answered; empty fields, as in Azure's first chunk, say nothing."""
@@ -111,37 +120,36 @@ class Assembly:
         """More of the answer's text."""
         if piece:
             self._content.append(piece)
-            self._deltas.append((self._offset, Token.CONTENT))
+            self._mark(Token.CONTENT)
 
     def reasoning(self, piece: str) -> None:
         """More of what the model thought aloud."""
         if piece:
             self._reasoning.append(piece)
-            self._deltas.append((self._offset, Token.REASONING))
+            self._mark(Token.REASONING)
 
     def refusal(self, piece: str) -> None:
         """More of the text with which the model declines: for whoever waits, it is text like any other."""
         if piece:
             self._refusal.append(piece)
-            self._deltas.append((self._offset, Token.CONTENT))
+            self._mark(Token.CONTENT)
 
     def tool_call(self, key: object, call_id: object, name: object, arguments: object) -> None:
         """More of the tool call at `key`. Another id together with a name begins another call at the same key."""
         call_id, called, more = word(call_id), word(name), text(arguments)
         if not (called or more):
             return
+        key = key if isinstance(key, int | str) else None
         call = self._calls.get(key)
-        if call is not None and called and call_id and call.id not in (None, call_id):
-            self._calls[object()] = self._calls.pop(key)  # complete: out of the way of the one that follows
-            call = None
-        if call is None:
-            if len(self._calls) >= MAX_TOOL_CALLS:
+        if call is None or (called and call_id and call.id not in (None, call_id)):
+            if len(self._all_calls) >= MAX_TOOL_CALLS:
                 return
             call = self._calls[key] = _Call()
+            self._all_calls.append(call)
         call.id = call.id or call_id
         call.name = call.name or called
         call.arguments.append(more)
-        self._deltas.append((self._offset, Token.TOOL_CALL))
+        self._mark(Token.TOOL_CALL)
 
     def finish(self, reason: object) -> None:
         """Why the model stopped. Said again, the last word holds; never counted twice."""
@@ -161,12 +169,28 @@ class Assembly:
             self.usage({**self._usage, **{key: value for key, value in usage.items() if value is not None}})
 
     def restart(self) -> None:
-        """Forget what was said: the whole of it follows. When it was said stays known."""
-        self._content, self._reasoning, self._refusal, self._calls = [], [], [], {}
+        """Forget what was said: the whole of it follows. When it was said stays known, and is not said again."""
+        self._repeating = bool(self._deltas)
+        self._content, self._reasoning, self._refusal = [], [], []
+        self._calls, self._all_calls = {}, []
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing at all was said."""
+        return not self._deltas
+
+    @property
+    def counted(self) -> bool:
+        """Whether there was any usage."""
+        return bool(self._usage)
+
+    def _mark(self, token: Token) -> None:
+        if not self._repeating:
+            self._deltas.append((self._offset, token))
 
     def reading(self) -> Reading:
         """What has been said so far."""
-        calls = (ToolCall(call.name, "".join(call.arguments), call.id) for call in self._calls.values())
+        calls = (ToolCall(call.name, "".join(call.arguments), call.id) for call in self._all_calls)
         answer = Answer("".join(self._content), "".join(self._reasoning), "".join(self._refusal) or None, tuple(calls))
         return Reading(
             response_model=self.response_model,
@@ -180,5 +204,5 @@ class Assembly:
             answer=answer,
             deltas=tuple(self._deltas),
             streamed=self.streamed,
-            ended=self.ended,
+            anomalies=tuple(self.anomalies),
         )

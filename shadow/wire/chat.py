@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shadow.wire.assembly import Assembly
-from shadow.wire.documents import mapping, sequence, text
+from shadow.wire.documents import as_json, mapping, sequence, text
 from shadow.wire.errors import error_kind
 
 
@@ -87,9 +87,12 @@ def _reasoning(message: Mapping[str, Any]) -> str:
 
 
 def _read_tool_call(answer: Assembly, call: Mapping[str, Any], key: object) -> None:
-    """A call or a fragment of one."""
+    """A call or a fragment of one. Some servers send the arguments as an object instead of its text."""
     function = mapping(call.get("function"))
-    answer.tool_call(key, call.get("id"), function.get("name"), function.get("arguments"))
+    arguments = function.get("arguments")
+    if isinstance(arguments, dict):
+        arguments = as_json(arguments)
+    answer.tool_call(key, call.get("id"), function.get("name"), arguments)
 
 
 def _read_end(answer: Assembly, choice: Mapping[str, Any]) -> None:

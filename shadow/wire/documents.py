@@ -6,6 +6,7 @@ is not what it should be into an empty one, so that readers need no error handli
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -14,12 +15,20 @@ import orjson
 
 WORD_CHARACTERS: Final = 256  # names, ids and reasons; the longest model name seen is under 100
 _NOTHING: Final[Mapping[str, Any]] = {}
+# Where a usage object may stand: the last few places, each no longer than this; real ones are under 3 kB. Unbounded,
+# a body of nothing but such keys would cost its length squared.
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_USAGE_PLACES: Final = 16
+_USAGE_BYTES: Final = 64 << 10
 _EXACT: Final = json.JSONDecoder(parse_float=Decimal)
 
 
+class JSONError(ValueError):
+    """The bytes are not a JSON text, or one that nests deeper than anyone means."""
+
+
 def parse(data: bytes) -> Any:
-    """The value of a JSON text. Raises ValueError where it is none.
+    """The value of a JSON text. Raises JSONError and nothing else.
 
     What orjson refuses and servers written in Python send is taken: NaN, invalid UTF-8, half a surrogate pair.
     """
@@ -29,18 +38,19 @@ def parse(data: bytes) -> Any:
         pass
     try:
         return _clean(json.loads(data.decode("utf-8", "replace")))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    except (ValueError, RecursionError) as error:
+        raise JSONError from error
 
 
 def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
     """`usage`, which stands somewhere in the JSON text `data`, with its fractions as the Decimals that were written.
 
-    A float would turn a price into its neighbour. Only the usage object is parsed again, not the whole answer.
+    A float would turn a price into its neighbour. Only the usage object is parsed again, not the whole answer. `usage`
+    may hold more than stands there, where a stream says it in halves.
     """
     for candidate in _usages(data):
-        if candidate.keys() == usage.keys() and _rounded(candidate.get("cost")) == usage.get("cost"):
-            return candidate
+        if candidate.keys() <= usage.keys() and _rounded(candidate.get("cost")) == usage.get("cost"):
+            return {**usage, **candidate}
     return usage
 
 
@@ -70,6 +80,14 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def as_json(value: object) -> str:
+    """A value as JSON text; empty for what has none, such as a number beyond 64 bits."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return ""
+
+
 def word(value: object) -> str | None:
     """The value where it is a string that says something, cut to a length that a column and a label can bear."""
     return value[:WORD_CHARACTERS] if isinstance(value, str) and value else None
@@ -77,9 +95,10 @@ def word(value: object) -> str | None:
 
 def _usages(data: bytes) -> Iterator[Mapping[str, Any]]:
     """The usage objects in a JSON text, the last one first. A quote inside a string is escaped, so a key is a key."""
-    for found in reversed(list(_USAGE.finditer(data))):
+    places = deque((found.end() for found in _USAGE.finditer(data)), maxlen=_USAGE_PLACES)
+    for start in reversed(places):
         try:
-            usage, _ = _EXACT.raw_decode(data[found.end() :].decode("utf-8", "replace"))
+            usage, _ = _EXACT.raw_decode(data[start : start + _USAGE_BYTES].decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             continue
         yield mapping(usage)

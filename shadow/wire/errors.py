@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from shadow.wire.documents import mapping, parse, sequence, text
+from shadow.wire.documents import JSONError, mapping, parse, sequence, text
 
 
 class ErrorKind(StrEnum):
@@ -126,11 +126,18 @@ _WORDS: Final = {
 _ABOUT_THE_REQUEST: Final = (400, 404, 422)
 _NOT_PARAMETERS: Final = frozenset({"messages", "model", "input", "prompt"})
 _TOKENS: Final = re.compile(r"context (length|window|size)|maximum context|token limit|too many tokens", re.IGNORECASE)
-_UNSUPPORTED: Final = re.compile(
-    r"(unsupported|unknown|unrecognized|unexpected|unsupported|extra|additional|invalid) "
-    r"((request )?(argument|parameter|param|field|input|property|keyword)|value: )"
-    r"|(is|are) (not supported|unsupported|not permitted|not allowed)|extra inputs|does not support",
+_NO_SUCH_PARAMETER: Final = re.compile(
+    r"(unsupported|unknown|unrecognized|unexpected|extra|invalid) "
+    r"(request )?(argument|parameter|param|field|input|property|keyword)",
     re.IGNORECASE,
+)
+_NOT_TAKEN: Final = re.compile(
+    r"support|unrecognized|unknown|unexpected|not (permitted|allowed|available)", re.IGNORECASE
+)
+_PARAMETER: Final = re.compile(  # names that are no words of ordinary sentences
+    r"\b(temperature|top_[pkna]|min_p|\w+_penalty|logprobs|top_logprobs|logit_bias|max_(completion_|output_)?tokens|seed"
+    r"|stream_options|include_usage|tool_choice|parallel_tool_calls|response_format|json_schema|json_object"
+    r"|reasoning_effort|service_tier|prompt_cache_key|verbosity|strict)\b"
 )
 _MESSAGE_CHARACTERS: Final = 4096  # of a message, what is searched: the reason comes first
 
@@ -166,7 +173,7 @@ def _fault(document: Any) -> Mapping[str, Any] | None:
     if not error and "x_groq" in body:
         error = mapping(body["x_groq"]).get("error")
     if isinstance(error, dict):
-        return error
+        return error if "error_type" not in body else {"error_type": body["error_type"], **error}
     if isinstance(error, str) and error:
         return {**body, "message": error}
     if body.get("object") == "error" or body.get("type") == "error" or "detail" in body:
@@ -195,7 +202,7 @@ def _upstream(raw: object) -> Mapping[str, Any] | None:
     """The provider's error that OpenRouter hands on as a string, where that string is JSON. It holds no other."""
     try:
         fault = _fault(parse(text(raw).encode("utf-8", "replace")))
-    except ValueError:
+    except JSONError:
         return None
     return None if fault is None else {key: value for key, value in fault.items() if key != "metadata"}
 
@@ -221,7 +228,10 @@ def _about_the_request(fault: Mapping[str, Any], number: int) -> ErrorKind:
     parameter = re.split(r"[.\[]", text(fault.get("param")))[0]
     if parameter and parameter not in _NOT_PARAMETERS:
         return ErrorKind.PARAM_REJECTED
-    return ErrorKind.PARAM_REJECTED if _UNSUPPORTED.search(_message(fault)) else by_status(number)
+    message = _message(fault)
+    if _NO_SUCH_PARAMETER.search(message) or (_PARAMETER.search(message) and _NOT_TAKEN.search(message)):
+        return ErrorKind.PARAM_REJECTED
+    return by_status(number)
 
 
 def _message(fault: Mapping[str, Any]) -> str:

@@ -72,14 +72,18 @@ _ROUTERS: Final = ("openrouter/", "~")
 def features_of(body: Mapping[str, Any], endpoint: str) -> frozenset[str]:
     """The features that a request's body makes use of: a subset of FEATURES. Never raises on odd values."""
     found = {feature for feature, used in _USES.items() if used(body)}
-    found.update(_of_model(body.get("model")))
+    for model in (body.get("model"), *sequence(body.get("models"))):
+        found.update(_of_model(model))
     found.update(_of_tools(body))
     found.update(_of_format(body))
     found.update(_of_provider(mapping(body.get("provider"))))
     found.update(_of_plugins(body))
-    found.update(_of_prompt(body))
-    if endpoint == "embeddings":
-        found.discard("stateful")  # there is nothing to keep
+    found.update(_of_parts(body))
+    characters = [_characters(part) for part in _parts(body)]
+    # Texts to embed are taken one by one; everything else is one prompt.
+    longest = max(characters, default=0) if endpoint == "embeddings" else sum(characters)
+    if longest >= LONG_CONTEXT_CHARACTERS:
+        found.add("long_context")
     return frozenset(found)
 
 
@@ -156,7 +160,7 @@ def _of_tools(body: _Body) -> Iterator[str]:
     tools = [mapping(tool) for tool in sequence(body.get("tools"))]
     if body.get("functions") or any(tool.get("type") in _FUNCTION_TOOLS for tool in tools):
         yield "tools"
-    if body.get("web_search_options") or any(tool.get("type") not in _FUNCTION_TOOLS for tool in tools):
+    if body.get("web_search_options") is not None or any(tool.get("type") not in _FUNCTION_TOOLS for tool in tools):
         yield "server_tools"
     if any(tool.get("cache_control") for tool in tools):
         yield "cache_control"
@@ -191,26 +195,26 @@ def _of_plugins(body: _Body) -> Iterator[str]:
             yield "server_tools"
 
 
-def _of_prompt(body: _Body) -> Iterator[str]:
-    """What the parts of the prompt are, and whether it is long."""
-    size = len(text(body.get("instructions")))
+def _of_parts(body: _Body) -> Iterator[str]:
+    """What the parts of the prompt are."""
     for part in _parts(body):
         if isinstance(part, str):
-            size += len(part)
             continue
-        size += len(text(part.get("text")))
         if part.get("cache_control"):
             yield "cache_control"
         kind = _PARTS.get(text(part.get("type")))
         if kind:
             yield kind
-    if size >= LONG_CONTEXT_CHARACTERS:
-        yield "long_context"
+
+
+def _characters(part: str | Mapping[str, Any]) -> int:
+    """How much text there is in a part: pictures in base64 are none."""
+    return len(part if isinstance(part, str) else text(part.get("text")))
 
 
 def _parts(body: _Body) -> Iterator[str | Mapping[str, Any]]:
     """The parts of every message, wherever the endpoint keeps its prompt: texts as such, the rest as objects."""
-    for key in ("system", "messages", "input", "prompt"):
+    for key in ("system", "instructions", "messages", "input", "prompt"):
         value = body.get(key)
         if isinstance(value, str):
             yield value

@@ -6,10 +6,8 @@ A stream says the input's usage when the message starts and the output's near it
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from shadow.wire.assembly import Assembly
-from shadow.wire.documents import mapping, sequence, text
+from shadow.wire.documents import as_json, mapping, sequence, text
 
 
 def read_body(answer: Assembly, body: Mapping[str, Any]) -> None:
@@ -20,7 +18,7 @@ def read_body(answer: Assembly, body: Mapping[str, Any]) -> None:
     for position, block in enumerate(map(mapping, sequence(body.get("content")))):
         _read_block(answer, block, position)
         if block.get("type") == "tool_use":
-            answer.tool_call(position, None, None, _as_text(block.get("input")))
+            answer.tool_call(position, None, None, as_json(block.get("input")))
 
 
 def read_event(answer: Assembly, event: Mapping[str, Any], kind: str | None) -> None:
@@ -53,8 +51,3 @@ def _read_delta(answer: Assembly, delta: Mapping[str, Any], index: object) -> No
     answer.content(text(delta.get("text")))
     answer.reasoning(text(delta.get("thinking")))
     answer.tool_call(index, None, None, delta.get("partial_json"))
-
-
-def _as_text(value: object) -> str:
-    """A tool's input as the text that other endpoints send it as."""
-    return orjson.dumps(value).decode()

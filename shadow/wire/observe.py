@@ -14,6 +14,7 @@ from shadow.exchange import Exchange, Observation, Timings
 from shadow.wire import answer, usage
 from shadow.wire.answer import read_answer
 from shadow.wire.decoding import decode, encoding, header
+from shadow.wire.documents import word
 from shadow.wire.prices import PriceBook
 from shadow.wire.request import Endpoint, InferenceRequest, endpoint_of, read_request
 from shadow.wire.timings import read_timings
@@ -67,12 +68,12 @@ def _observe(exchange: Exchange, endpoint: Endpoint, book: PriceBook) -> Observa
         request_model=request_model,
         response_model=reading.response_model,
         provider=reading.provider,
-        generation_id=header(exchange.response_headers, "x-generation-id") or reading.generation_id,
+        generation_id=word(header(exchange.response_headers, "x-generation-id")) or reading.generation_id,
         usage=counts,
         cost=cost,
         timings=read_timings(exchange, reading, decoded.arrivals, counts.output_tokens),
         finish_reason=reading.finish_reason,
-        error_kind=reading.error_kind,
+        error_kind=reading.error_kind and reading.error_kind.value,
         features=request.features if request else frozenset(),
         anomalies=(*reading.anomalies, *_anomalies(exchange, request, stated)),
         answer=reading.answer,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # the package is imported when it is first needed: see `warm`
 
 MILLION: Final = Decimal(1_000_000)
 ZERO: Final = Decimal(0)
-CREDIBLE_USD: Final = Decimal(1_000_000)  # no call costs that; below it, nano-dollars of a billion rows fit 64 bits
+CREDIBLE_USD: Final = Decimal(10_000)  # no call costs that; sums of a million such still fit 64 bits of nano-dollars
 
 FREE: Final = ":free"
 # Variants that choose among a model's endpoints. Others (`:thinking`, `:extended`) are models with prices of their own,
@@ -121,7 +121,9 @@ class PriceBook:
         if self.openrouter:
             sources = [self._stated, self._configured, self._catalogue]
         costs = (source(call) for source in sources)
-        return next(filter(_known, costs), UNKNOWN_COST)
+        best = next(filter(_known, costs), UNKNOWN_COST)
+        stated = reported.cost if reported is not None and _credible(reported.cost) else None
+        return best if stated is None else replace(best, stated_usd=stated)
 
     def _stated(self, call: _Call) -> Cost:
         """The charge that the answer states, by billing mode."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from shadow.exchange import Exchange
 from shadow.wire.decoding import decode, encoding
-from shadow.wire.documents import parse, word
+from shadow.wire.documents import JSONError, parse, word
 from shadow.wire.features import features_of
 
 
@@ -62,7 +62,7 @@ def read_request(exchange: Exchange) -> InferenceRequest | None:
         return None
     try:
         body = parse(decoded.head)
-    except ValueError:
+    except JSONError:
         return None
     if not isinstance(body, dict):
         return None

@@ -17,8 +17,10 @@ from shadow.wire.decoding import encoding
 
 Arrivals = Sequence[tuple[int, float]]  # (bytes of the answer so far, seconds), ascending
 
-# Providers put a few tokens into one packet; where the first chunk brings this many, something had been collecting.
+# Providers put a few tokens into one packet, and fast ones more: that matters only where, at the pace of the rest of
+# the stream, collecting them took a noticeable part of the time to the first.
 COALESCED_DELTAS: Final = 8
+NOTICEABLE: Final = 0.1
 
 
 def read_timings(exchange: Exchange, reading: Reading, arrivals: Arrivals, output_tokens: int | None) -> Timings:
@@ -33,7 +35,7 @@ def read_timings(exchange: Exchange, reading: Reading, arrivals: Arrivals, outpu
     first_s = moments[0][0]
     if first_s is None:
         return replace(plain, note="not_recorded")
-    if sum(at_s == first_s for at_s, _ in moments) >= COALESCED_DELTAS:
+    if _held_back(moments, first_s):
         return replace(plain, note="compressed" if encoding(exchange.response_headers) else "coalesced")
     return replace(
         plain,
@@ -54,6 +56,16 @@ def _moments(arrivals: Arrivals, deltas: Sequence[tuple[int, Token]]) -> list[tu
         index = bisect_left(ends, offset)
         found.append((arrivals[index][1] if index < len(ends) else None, token))
     return found
+
+
+def _held_back(moments: Sequence[tuple[float | None, Token]], first_s: float) -> bool:
+    """Whether the first chunk brought so much that its beginning must be older than the chunk."""
+    together = sum(at_s == first_s for at_s, _ in moments)
+    later = [at_s for at_s, _ in moments[together:] if at_s is not None]
+    if together < COALESCED_DELTAS or not later:
+        return together >= COALESCED_DELTAS
+    collecting_s = (together - 1) * (later[-1] - first_s) / len(later)
+    return collecting_s > NOTICEABLE * first_s
 
 
 def _first(moments: Sequence[tuple[float | None, Token]], token: Token) -> float | None:

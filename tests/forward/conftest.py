@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 from aiohttp import web
+from pydantic import TypeAdapter
 
 from shadow.config import Config
 from shadow.exchange import Exchange
@@ -201,7 +202,7 @@ def configuration(**more: Any) -> Config:
         "handoff": {"max_delay_ms": 5},
         "drain_s": 5,
     }
-    return Config.model_validate(base | more)
+    return TypeAdapter(Config).validate_python(base | more)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from shadow.config import AttributionRules, Registry
 from shadow.fingerprint import fingerprint
@@ -13,8 +14,8 @@ SECRET = b"secret"
 
 
 def attributor(tenants: dict[str, Any] | None = None, **rules: Any) -> Attributor:
-    registry = Registry.model_validate({"tenants": tenants or {}})
-    return Attributor(AttributionRules.model_validate(rules), registry, SECRET)
+    registry = TypeAdapter(Registry).validate_python({"tenants": tenants or {}})
+    return Attributor(TypeAdapter(AttributionRules).validate_python(rules), registry, SECRET)
 
 
 def tenant(rule: dict[str, Any], target: bytes = b"/", headers: tuple[tuple[bytes, bytes], ...] = ()) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from shadow.config import Config
@@ -30,7 +31,7 @@ async def serve() -> AsyncIterator[Serve]:
     async def start(handler: Handler) -> str:
         application = web.Application(client_max_size=64 << 20)
         application.router.add_route("*", "/{path:.*}", handler)
-        runner = web.AppRunner(application, shutdown_timeout=0)
+        runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
         runners.append(runner)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -92,3 +93,8 @@ async def mirrors() -> AsyncIterator[Callable[..., Awaitable[tuple[Mirror, makin
     yield start
     for mirror in started:
         await mirror.close()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Production runs on uvloop; asyncio's own loop differs in how it breaks."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from shadow.config import Config, parse
+from shadow.config import Config
+from shadow.configfile import parse
 from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Headers, Observation, Outcome, Replay
 from shadow.wire.observe import observe
 from shadow.wire.prices import PriceBook

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shadow.config import Config, parse
+from shadow.config import Config
+from shadow.configfile import parse
 from shadow.exchange import Exchange, Observation, Replay, ReplayOutcome, Rewrite
 from shadow.mirror.arm import ArmState
 from shadow.mirror.planned import Planned

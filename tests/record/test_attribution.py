@@ -1,19 +1,20 @@
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
-from shadow.config import AttributionRules, Registry
+from shadow.config import AttributionRules, Registry, Tenant
 from shadow.exchange import Attribution
 from shadow.record.attribution import Completion
 from tests.record.samples import REQUEST, exchange
 
-RULES = AttributionRules.model_validate(
+RULES = TypeAdapter(AttributionRules).validate_python(
     {
         "tenant": [{"header": "X-Tenant-Id"}, {"body": "user"}, {"body": "metadata.tenant"}],
         "feature": [{"body": "metadata.feature"}],
     }
 )
-REGISTRY = Registry.model_validate({"tenants": {"acme": {"plan": "business"}, "umbrella": {}}})
+REGISTRY = Registry(tenants={"acme": Tenant(plan="business"), "umbrella": Tenant()})
 
 
 def completed(known: Attribution, **fields: Any) -> Attribution:

@@ -137,5 +137,7 @@ def test_hostile_names_make_few_series() -> None:
         metrics.stored(Recorded(hostile, seen(request_model=f"model-{number}")), now=0.0)
     families = {family.name: family for family in text_string_to_metric_families(metrics.expose().decode())}
     assert len(families["shadow_exchanges"].samples) == 21
-    assert len(families["shadow_cost_usd"].samples) == 21
+    assert value(metrics, "shadow_cost_usd_total", arm="primary", tenant="other", feature="other") == pytest.approx(
+        0.16
+    )
     assert value(metrics, "shadow_exchanges_total", tenant="other", feature="other", model="other") == 80

@@ -1,13 +1,15 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from shadow.config import Config, parse
+from shadow.config import Config
+from shadow.configfile import parse
 from shadow.frames import pack
 from shadow.record.recorder import recording
 from shadow.store.sqlite import SQLiteStore
@@ -90,7 +92,7 @@ async def test_old_exchanges_are_deleted(config: Config, socket: Path) -> None:
     store = await SQLiteStore.open(config.store.path)
     await store.add([recorded(0)])
     await store.close()
-    config = config.model_copy(update={"store": config.store.model_copy(update={"retention_days": 1})})
+    config = replace(config, store=replace(config.store, retention_days=1))
     async with recording(config, socket):
         async with asyncio.timeout(10):
             while rows(config, "SELECT count(*) FROM exchanges") != [(0,)]:  # noqa: ASYNC110 (it is the writer's doing)

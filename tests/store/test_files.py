@@ -157,13 +157,33 @@ def test_an_old_sqlite_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         open_database(path)
 
 
-def test_a_large_database_is_checked_in_part(
-    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The check stops when its time is over, and the database is used."""
+@pytest.fixture
+def large(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database that counts as too large to be read as a whole."""
     filled(path)
-    monkeypatch.setattr("shadow.store.files.CHECK_S", -1.0)
-    monkeypatch.setattr("shadow.store.files.CHECK_STEPS", 1)
-    with caplog.at_level(logging.INFO), opened(path) as connection:
+    monkeypatch.setattr("shadow.store.files.CHECKED_BYTES", 1000)
+    return path
+
+
+def test_a_large_database_is_checked_in_samples(large: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A start takes no longer because there are many rows, and says what was not done."""
+    with caplog.at_level(logging.INFO), opened(large) as connection:
         assert count(connection) == 300
-    assert "checked in part" in caplog.text
+    assert "checked in samples" in caplog.text
+
+
+@pytest.mark.parametrize("harm", [zeroed, truncated, garbled, damaged_inside, newer, half_migrated])
+def test_a_useless_large_database_is_set_aside(large: Path, harm: Callable[[Path], None]) -> None:
+    """Samples find what is wrong with a large part of a file."""
+    harm(large)
+    with opened(large) as connection:
+        assert count(connection) == 0
+    assert len(aside(large)) == 1
+
+
+def test_a_large_database_without_rows_is_used(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to sample where retention has deleted everything."""
+    monkeypatch.setattr("shadow.store.files.CHECKED_BYTES", 0)
+    filled(path, 0)
+    with opened(path) as connection:
+        assert count(connection) == 0

@@ -65,6 +65,7 @@ def test_an_exchange_becomes_a_row() -> None:
         "cost_normalised_nano_usd": 200_000,
         "cost_normalised_usd_exact": None,
         "price_version": None,
+        "stated_cost_usd": None,
         "first_byte_s": 0.25,
         "ttft_s": 0.5,
         "total_s": 2.5,

@@ -120,6 +120,14 @@ def test_several_gzip_members_are_one_body() -> None:
         assert decode(whole(data), "gzip", pieces_of(data, size)).head == b"one two three"
 
 
+def test_a_long_piece_is_decoded_in_parts() -> None:
+    """A body that arrived at once, and thousands of members long, is still one body with one arrival."""
+    data = b"".join(gzip.compress(b"%d " % number, 1) for number in range(3000))
+    decoded = decode(whole(data), "gzip", ((len(data), 0.5),))
+    assert decoded.head == b"".join(b"%d " % number for number in range(3000))
+    assert decoded.arrivals[-1] == (len(decoded.head), 0.5)
+
+
 def test_flushed_pieces_keep_their_times() -> None:
     """Where the server flushes after every event, each event's end in the text has the time of its own packet."""
     compressor = zlib.compressobj(wbits=31)

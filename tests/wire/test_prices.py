@@ -55,8 +55,9 @@ class TestStated:
         assert (cost.usd, cost.source) == (usd("0.01021"), CostSource.CATALOGUE)
 
     def test_byok_without_any_price_is_unknown(self) -> None:
-        """A fee alone is not the cost, and where nothing prices the rest it is unknown."""
-        assert OPENROUTER.cost(TOKENS, ["no/such"], AT, Reported(usd("0.01"), True)) == UNKNOWN_COST
+        """A fee alone is not the cost; where nothing prices the rest that is unknown, and the fee is kept as stated."""
+        cost = OPENROUTER.cost(TOKENS, ["no/such"], AT, Reported(usd("0.01"), True))
+        assert (cost.usd, cost.source, cost.stated_usd) == (None, CostSource.UNKNOWN, usd("0.01"))
 
     def test_response_cache_hit_costs_nothing(self) -> None:
         """A hit is a charge of zero, and what the call would have cost uncached is unknown."""

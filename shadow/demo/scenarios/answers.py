@@ -36,9 +36,11 @@ def _searched() -> Json:
     """Token parts of 0.0033176 and a search of 0.01: the cost is more than its tokens."""
     return openrouter.usage(
         712, 209, Decimal("0.0133176"),
-        upstream_inference_cost=Decimal("0.0133176"),
-        upstream_inference_prompt_cost=Decimal("0.0013996"),
-        upstream_inference_completions_cost=Decimal("0.001918"),
+        cost_details={
+            "upstream_inference_cost": Decimal("0.0133176"),
+            "upstream_inference_prompt_cost": Decimal("0.0013996"),
+            "upstream_inference_completions_cost": Decimal("0.001918"),
+        },
         server_tool_use_details={"tool_calls_requested": 1, "tool_calls_executed": 1, "web_search_requests": 1},
     )  # fmt: skip
 

@@ -1,0 +1,180 @@
+"""YAML → configuration. Every mistake is named by its key path, all of them at once.
+
+`read` a file, `parse` its text; both raise `ConfigError`. `${VAR}` in any text is replaced from the environment; paths
+are relative to the configuration's own directory. Keys that this release does not act on are refused like any unknown
+key.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from shadow.config import Config
+
+VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+PLAIN_WORDS: Final = {  # pydantic's error types that speak of Python, in words of the file
+    "dataclass_type": "must be a mapping of keys to values",
+    "mapping_type": "must be a mapping of keys to values",
+    "missing": "is required",
+    "tuple_type": "must be a list",
+    "unexpected_keyword_argument": "unknown key",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: where it is (`candidates.0.url`) and what to do about it."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `problems` holds every mistake found, in the order of the file."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def read(path: Path) -> str:
+    """The text of a configuration file, for `parse`. Raises ConfigError."""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError((Problem(str(path), f"cannot be read: {_said(error)}"),)) from error
+
+
+def parse(text: str, directory: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """The configuration in a YAML text whose relative paths start at `directory`. Raises ConfigError."""
+    problems: list[Problem] = []
+    tree = _tree(text, "configuration", problems)
+    tree = _substitute(tree, environment, "", problems)
+    if isinstance(tree, dict):
+        _read_registry(tree, directory, environment, problems)
+        _resolve_paths(tree, directory)
+    try:
+        config = TypeAdapter(Config).validate_python(tree)
+    except ValidationError as error:
+        problems.extend(_problems(error))
+        raise ConfigError(tuple(problems)) from None
+    problems.extend(_missing_secrets(config, environment))
+    problems.extend(_unknown_consents(config))
+    if problems:
+        raise ConfigError(tuple(problems))
+    return config
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key given twice is a mistake instead of a silent choice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _tree(text: str, where: str, problems: list[Problem]) -> object:
+    try:
+        return yaml.load(text, _Loader) or {}  # noqa: S506 (a SafeLoader underneath)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        problems.append(Problem(where, f"is not YAML: {getattr(error, 'problem', None) or error}{line}"))
+        raise ConfigError(tuple(problems)) from None
+
+
+def _substitute(node: object, environment: Mapping[str, str], where: str, problems: list[Problem]) -> object:
+    """`${VAR}` replaced in every text; a variable that is not set is a problem at its key path."""
+    if isinstance(node, dict):
+        return {key: _substitute(value, environment, _join(where, key), problems) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_substitute(value, environment, _join(where, index), problems) for index, value in enumerate(node)]
+    if not isinstance(node, str):
+        return node
+    unset = [name for name in VARIABLE.findall(node) if name not in environment]
+    problems.extend(Problem(where, f"the environment variable {name} is not set") for name in unset)
+    return VARIABLE.sub(lambda found: environment.get(found[1], found[0]), node)
+
+
+def _read_registry(
+    tree: dict[Any, Any], directory: Path, environment: Mapping[str, str], problems: list[Problem]
+) -> None:
+    """Put the tenants' own file in the place of its name."""
+    name = tree.get("registry")
+    if not isinstance(name, str):
+        if name is None:
+            tree.pop("registry", None)
+        return
+    path = directory / name
+    try:
+        content = _tree(path.read_text(), f"registry ({path})", problems)
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem("registry", f"{path} cannot be read: {_said(error)}"))
+        del tree["registry"]
+        return
+    tree["registry"] = _substitute(content, environment, "registry", problems)
+
+
+def _resolve_paths(tree: dict[Any, Any], directory: Path) -> None:
+    """Make relative paths start at the configuration's directory, and the default store lie there too."""
+    store = tree.setdefault("store", {})
+    if isinstance(store, dict):
+        store.setdefault("path", "shadow.db")
+    candidates = tree.get("candidates")
+    places = [(tree, "fingerprint_key_file"), (store, "path")]
+    places += [(one, "api_key_file") for one in (candidates if isinstance(candidates, list) else [])]
+    for section, key in places:
+        if isinstance(section, dict) and isinstance(section.get(key), str):
+            section[key] = directory / section[key]
+
+
+def _missing_secrets(config: Config, environment: Mapping[str, str]) -> Iterator[Problem]:
+    for index, candidate in enumerate(config.candidates):
+        where = f"candidates.{index}"
+        if candidate.api_key_env and not environment.get(candidate.api_key_env):
+            yield Problem(f"{where}.api_key_env", f"the environment variable {candidate.api_key_env} is not set")
+        if candidate.api_key_file and not os.access(candidate.api_key_file, os.R_OK):
+            yield Problem(f"{where}.api_key_file", f"{candidate.api_key_file} cannot be read")
+
+
+def _unknown_consents(config: Config) -> Iterator[Problem]:
+    known = {candidate.name for candidate in config.candidates}
+    for name, tenant in config.registry.tenants.items():
+        for candidate in tenant.consent or ():
+            if candidate not in known:
+                yield Problem(f"registry.tenants.{name}.consent", f"there is no candidate {candidate!r}")
+
+
+def _problems(error: ValidationError) -> Iterator[Problem]:
+    """Pydantic's findings as key paths and sentences, without the value: it may be a secret."""
+    for found in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in found["loc"])
+        what = PLAIN_WORDS.get(found["type"]) or found["msg"].removeprefix("Value error, ")
+        head, colon, rest = what.partition(": ")
+        if colon and re.fullmatch(r"[a-z_]+", head):  # a validator of a whole section that blames one key
+            where, what = _join(where, head), rest
+        yield Problem(where or "configuration", what)
+
+
+def _join(where: str, key: object) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+def _said(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

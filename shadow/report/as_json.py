@@ -1,0 +1,164 @@
+"""The report for programs: JSON whose keys are only ever added to, never renamed. Pure.
+
+    schema       "shadow-report/1"
+    scope        candidate, since, until, where {dimension: value}, breakdowns [[dimension, …], …]; null: not restricted
+    period       first_at, last_at: when the first and last exchange began, ISO 8601, null without exchanges
+    traffic      what the primary carried: exchanges, calls, answered, errors, cancelled, cost_unknown,
+                 without_tenant, without_feature (of the calls), cost_usd (of the calls whose cost is known)
+    candidates   for each: candidate, overall (a segment), breakdowns: [{dimensions, merged, segments: [segment, …]}]
+
+A segment has `segment` ({dimension: value or null}; null overall; "others" for the `merged` smaller ones) and
+
+    coverage     exchanges = unconsidered + ineligible + eligible, eligible = sampled_out + drawn,
+                 drawn = withheld + dropped + pending + failed + completed; pairs;
+                 reasons {outcome: {reason: count}}
+    cost, uncached
+                 pairs, excluded (pairs with a cost unknown on either arm)
+                 sums over these pairs, exact: primary_usd, candidate_usd, difference_usd, ratio
+                 estimates for the traffic, weighted: change (share of the primary's), and as
+                 {mean, low, high}: mean_difference_usd (an exchange), projected_usd (the eligible exchanges of the
+                 period), monthly_usd (thirty days like it)
+    ttft, total  seconds, weighted: pairs, primary and candidate {p50, p90, p99}, mean_difference_s {mean, low, high}
+    errors       primary and candidate: errors, calls, aside (cancelled calls; failures of the sidecar itself), rate
+    cost_unknown pairs in which the primary's, the candidate's cost is unknown
+    unknown      why figures of this segment are null: {"cost.monthly_usd": "less than a day of traffic"}
+
+`uncached` is `cost` with every prompt token at the uncached price. Money is a decimal string in US dollars: sums are
+of whole nano-dollars, to which each call is rounded. An unknown is null. Low and high are a 95 % interval.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from shadow.report.comparison import (
+    Amount,
+    Comparison,
+    CostComparison,
+    Coverage,
+    Errors,
+    LatencyComparison,
+    Report,
+    SegmentComparison,
+)
+from shadow.report.estimates import QUANTILES, Estimate, Unknown
+from shadow.report.totals import Dimension, Scope
+
+SCHEMA: Final = "shadow-report/1"
+QUANTILE_NAMES: Final = tuple(f"p{share * 100:.0f}" for share in QUANTILES)
+
+
+def render(report: Report) -> str:
+    """The report as JSON in ASCII, indented, with a newline at the end."""
+    document = {
+        "schema": SCHEMA,
+        "scope": _scope(report.scope),
+        "period": {"first_at": _time(report.first_at), "last_at": _time(report.last_at)},
+        "traffic": {
+            "exchanges": report.traffic.exchanges,
+            "calls": report.traffic.calls,
+            "answered": report.traffic.answered,
+            "errors": report.traffic.errors,
+            "cancelled": report.traffic.cancelled,
+            "cost_unknown": report.traffic.cost_unknown,
+            "without_tenant": report.traffic.no_tenant,
+            "without_feature": report.traffic.no_feature,
+            "cost_usd": _plain(report.spent_usd),
+        },
+        "candidates": [_candidate(one) for one in report.candidates],
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _scope(scope: Scope) -> dict[str, Any]:
+    return {
+        "candidate": scope.candidate,
+        "since": _time(scope.since),
+        "until": _time(scope.until),
+        "where": {dimension: value or None for dimension, value in scope.where},
+        "breakdowns": [list(dimensions) for dimensions in scope.breakdowns],
+    }
+
+
+def _candidate(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "candidate": comparison.arm,
+        "overall": _segment(comparison.overall, ()),
+        "breakdowns": [
+            {
+                "dimensions": list(table.dimensions),
+                "merged": table.merged,
+                "segments": [_segment(one, table.dimensions) for one in table.segments],
+            }
+            for table in comparison.tables
+        ],
+    }
+
+
+def _segment(one: SegmentComparison, dimensions: Sequence[Dimension]) -> dict[str, Any]:
+    named = dict(zip(dimensions, one.segment, strict=True)) if isinstance(one.segment, tuple) else one.segment
+    figures = {
+        "cost": _fields(one.cost),
+        "uncached": _fields(one.uncached),
+        "ttft": _latency(one.ttft),
+        "total": _latency(one.total),
+        "errors": {"primary": _fields(one.primary_errors), "candidate": _fields(one.candidate_errors)},
+    }
+    unknown: dict[str, str] = {}
+    known = _known(figures, "", unknown)
+    return {
+        "segment": named,
+        "coverage": _coverage(one.coverage),
+        **known,
+        "cost_unknown": {"primary": one.primary_cost_unknown, "candidate": one.candidate_cost_unknown},
+        "unknown": unknown,
+    }
+
+
+def _coverage(coverage: Coverage) -> dict[str, Any]:
+    reasons: dict[str, dict[str, int]] = {}
+    for outcome, reason, count in coverage.reasons:
+        reasons.setdefault(outcome, {})[reason] = count
+    return {**asdict(coverage), "reasons": reasons}
+
+
+def _fields(record: CostComparison | Errors) -> dict[str, Any]:
+    """A record's fields as they are: `asdict` would take an Unknown apart."""
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
+def _latency(latency: LatencyComparison) -> dict[str, Any]:
+    return {
+        "pairs": latency.pairs,
+        "primary": dict(zip(QUANTILE_NAMES, latency.primary, strict=True)),
+        "candidate": dict(zip(QUANTILE_NAMES, latency.candidate, strict=True)),
+        "mean_difference_s": latency.mean_difference_s,
+    }
+
+
+def _known(figure: Any, path: str, unknown: dict[str, str]) -> Any:
+    """A figure as JSON has it. What is not known becomes null, and its reason is noted under its path."""
+    match figure:
+        case Unknown(reason):
+            unknown[path] = reason
+            return None
+        case Decimal():
+            return _plain(figure)
+        case Amount() | Estimate():
+            return {name: _known(getattr(figure, name), path, unknown) for name in ("mean", "low", "high")}
+        case Mapping():
+            return {name: _known(value, f"{path}.{name}".lstrip("."), unknown) for name, value in figure.items()}
+        case _:
+            return figure
+
+
+def _plain(usd: Decimal) -> str:
+    """An amount without an exponent and without zeros that say nothing."""
+    return f"{usd.normalize() + 0:f}"
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

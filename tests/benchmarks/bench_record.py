@@ -1,0 +1,148 @@
+"""How fast a recorder takes exchanges in: `python -m tests.benchmarks.bench_record [COUNT] [--candidates N]`.
+
+Starts `python -m shadow.record` as the service does and hands it batches of 200 over its socket, one at a time as the
+forwarder does: chat completions with a 900-byte request and a 700-byte answer, one in four a stream of 40 chunks.
+Candidates sample nothing, so that what is measured is recording. Prints exchanges stored per second, the recorder's
+processor time per exchange and its memory.
+"""
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import aiohttp
+import orjson
+import yaml
+
+from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Outcome
+from shadow.frames import pack
+from tests.benchmarks.bench_store import exchange_id
+
+BATCH = 200
+QUESTION = {
+    "model": "openai/gpt-4o-mini",
+    "messages": [{"role": "system", "content": "Be brief. " * 40}, {"role": "user", "content": "What is it? " * 30}],
+    "temperature": 0.2,
+}
+USAGE = {
+    "prompt_tokens": 210,
+    "completion_tokens": 90,
+    "total_tokens": 300,
+    "cost": 0.0000855,
+    "prompt_tokens_details": {"cached_tokens": 0},
+}
+ANSWER = {
+    "id": "gen-1780000000-abcdefghijklmnopqrst",
+    "provider": "OpenAI",
+    "model": "openai/gpt-4o-mini",
+    "object": "chat.completion",
+    "created": 1780000000,
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "It is. " * 50}}],
+    "usage": USAGE,
+}
+
+
+def stream() -> bytes:
+    head = {key: ANSWER[key] for key in ("id", "provider", "model", "created")}
+    pieces = [
+        {**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": f"It is {number}. "}}]}
+        for number in range(40)
+    ]
+    last = {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE}
+    events = [b"data: " + orjson.dumps(piece) + b"\n\n" for piece in [*pieces, last]]
+    return b"".join([*events, b"data: [DONE]\n\n"])
+
+
+def exchange(number: int, streamed: bytes) -> Exchange:
+    is_stream = number % 4 == 0
+    request = orjson.dumps({**QUESTION, "stream": is_stream, "user": f"user-{number}"})
+    response = streamed if is_stream else orjson.dumps(ANSWER)
+    step = max(1, len(response) // 40)
+    arrivals = [(end, end / len(response)) for end in range(step, len(response) + 1, step)] if is_stream else []
+    kind = "text/event-stream" if is_stream else "application/json"
+    began = int(time.time() * 1000)
+    return Exchange(
+        exchange_id=exchange_id(began),
+        arm=PRIMARY,
+        started_at=began / 1000,
+        method="POST",
+        path="/api/v1/chat/completions",
+        attribution=Attribution(f"tenant-{number % 50}", "summaries", None, "0123456789abcdef" * 2),
+        request_headers=(("content-type", "application/json"), ("user-agent", "OpenAI/Python 3.54.0")),
+        request_body=Body(request, b"", len(request)),
+        outcome=Outcome.COMPLETE,
+        status=200,
+        response_headers=(("content-type", kind),),
+        response_body=Body(response, b"", len(response)),
+        first_byte_s=0.3,
+        total_s=1.0,
+        arrivals=tuple(arrivals),
+    )
+
+
+def configuration(candidates: int) -> str:
+    arms = [
+        {"name": f"candidate-{number}", "url": "http://127.0.0.1:9/v1", "models": {"*": "gpt-4o-mini"}}
+        for number in range(candidates)
+    ]
+    return yaml.safe_dump({"upstream": {"url": "https://openrouter.ai"}, "consent_default": "deny", "candidates": arms})
+
+
+def seconds_used(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def main(count: int, candidates: int) -> None:
+    streamed = stream()
+    batches = [
+        b"".join(pack(exchange(number, streamed)) for number in range(start, start + BATCH))
+        for start in range(0, count, BATCH)
+    ]
+    with tempfile.TemporaryDirectory() as name:
+        socket = Path(name) / "recorder.sock"
+        command = (sys.executable, "-m", "shadow.record", "--directory", name, "--socket", socket)
+        began = time.perf_counter()
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: ASYNC220, S603
+            assert process.stdin is not None
+            process.stdin.write(configuration(candidates).encode())
+            process.stdin.close()
+            while not socket.exists():  # noqa: ASYNC110 (another process makes it)
+                await asyncio.sleep(0.005)
+            said = [f"{time.perf_counter() - began:.2f} s to start, {resident_mb(process.pid):.0f} MB then"]
+            said += await hand_over(socket, process.pid, batches)
+            process.terminate()
+        said.append(f"{(Path(name) / 'shadow.db').stat().st_size / count:,.0f} bytes on disk per exchange")
+    sys.stdout.write("\n".join(said) + "\n")
+
+
+async def hand_over(socket: Path, pid: int, batches: list[bytes]) -> list[str]:
+    async with aiohttp.ClientSession("http://recorder", connector=aiohttp.UnixConnector(str(socket))) as client:
+        await client.post("/exchanges", data=batches[0])
+        used, began = seconds_used(pid), time.perf_counter()
+        for batch in batches[1:]:
+            async with client.post("/exchanges", data=batch) as answer:
+                assert answer.status == 204, answer.status
+        took, used = time.perf_counter() - began, seconds_used(pid) - used
+    count = (len(batches) - 1) * BATCH
+    return [
+        f"{count / took:,.0f} exchanges stored per second, {used / count * 1e6:.0f} µs of processor time each",
+        f"{resident_mb(pid):.0f} MB after {count:,} exchanges",
+    ]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("count", type=int, nargs="?", default=20_000)
+    parser.add_argument("--candidates", type=int, default=0)
+    arguments = parser.parse_args()
+    asyncio.run(main(arguments.count, arguments.candidates))

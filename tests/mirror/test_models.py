@@ -1,0 +1,84 @@
+"""The model map: exact names, globs in order, and the answer's model where the router chose."""
+
+import pytest
+
+from shadow.mirror.models import Mapped, map_model
+from shadow.mirror.reasons import Ineligible
+
+MAP = {
+    "openai/gpt-4o-mini": "mini",
+    "anthropic/claude-3.7-sonnet:thinking": "sonnet-thinking",
+    "anthropic/claude-sonnet-4.5": "sonnet",
+    "openai/gpt-*": "gpt",
+    "openai/*": None,
+    "google/gemini-2.5-flash": "flash",
+}
+
+
+def mapped(model, answered=None, **more):
+    return map_model(MAP, {"model": model, **more}, answered)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("openai/gpt-4o-mini", Mapped("mini", "openai/gpt-4o-mini")),
+        ("openai/gpt-5", Mapped("gpt", "openai/gpt-5")),
+        ("openai/o3", Ineligible.MODEL_EXCLUDED),
+        ("x-ai/grok-4", Ineligible.MODEL_UNMAPPED),
+        ("openai/gpt-4o-mini:nitro", Mapped("mini", "openai/gpt-4o-mini", ("nitro",))),
+        ("openai/gpt-4o-mini:floor", Mapped("mini", "openai/gpt-4o-mini", ("floor",))),
+        ("openai/gpt-5:exacto", Mapped("gpt", "openai/gpt-5:exacto", ("exacto",))),
+        ("anthropic/claude-3.7-sonnet:thinking", Mapped("sonnet-thinking", "anthropic/claude-3.7-sonnet:thinking")),
+        ("anthropic/claude-3.7-sonnet", Ineligible.MODEL_UNMAPPED),
+        ("anthropic/claude-sonnet-4.5:extended", Ineligible.MODEL_UNMAPPED),
+    ],
+)
+def test_the_requests_model_is_mapped(model, expected):
+    """Exact before glob; variants that only choose an endpoint do not count, those that are models do."""
+    assert mapped(model, answered="whatever/else") == expected
+
+
+def test_the_first_glob_wins():
+    """Globs are tried in the order in which they are written."""
+    assert map_model({"*": "a", "openai/*": "b"}, {"model": "openai/x"}, None) == Mapped("a", "openai/x")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "openrouter/auto"},
+        {"model": "~google/gemini-flash-latest"},
+        {"model": "x-ai/grok-4", "models": ["google/gemini-2.5-flash"]},
+        {"models": ["x-ai/grok-4"]},
+        {},
+        {"model": None},
+        {"model": 3},
+    ],
+)
+def test_what_the_router_chose_is_mapped_by_its_answer(body):
+    """Routers, aliases, fallbacks and omitted models are known only from the answer."""
+    assert map_model(MAP, body, "google/gemini-2.5-flash") == Mapped("flash", "google/gemini-2.5-flash")
+
+
+@pytest.mark.parametrize("answered", ["google/gemini-2.5-flash-20250617", "google/gemini-2.5-flash-2025-06-17"])
+def test_an_answers_date_is_no_other_model(answered):
+    """Answers name the dated release of what the map calls by its plain name."""
+    assert map_model(MAP, {"model": "openrouter/auto"}, answered) == Mapped("flash", "google/gemini-2.5-flash")
+
+
+def test_an_alias_that_the_map_names_is_the_operators_word():
+    """An exact row for a router wins over what the router chose."""
+    assert map_model({"openrouter/auto": "big"}, {"model": "openrouter/auto"}, "a/b") == Mapped(
+        "big", "openrouter/auto"
+    )
+
+
+def test_globs_do_not_catch_routers():
+    """`*` means models, and a router is none: its answer's model counts."""
+    assert map_model({"openrouter/*": None, "a/*": "x"}, {"model": "openrouter/auto"}, "a/b") == Mapped("x", "a/b")
+
+
+def test_an_unknown_answer_of_a_router_is_unmapped():
+    """With neither a model asked for nor one named by the answer there is nothing to look up."""
+    assert map_model({"*": "x"}, {"model": "openrouter/auto"}, None) is Ineligible.MODEL_UNMAPPED

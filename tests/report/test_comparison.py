@@ -1,0 +1,219 @@
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from shadow.mirror.failures import SILENT
+from shadow.report.comparison import OWN_FAILURES, Amount, Report, SegmentComparison, compare
+from shadow.report.estimates import Estimate, Unknown
+from shadow.report.totals import (
+    OTHERS,
+    PENDING,
+    Breakdown,
+    Duration,
+    Moments,
+    Money,
+    Replays,
+    Scope,
+    Segment,
+    Totals,
+    Traffic,
+)
+
+DAY_S = 86_400.0
+
+
+def moments(pairs: int, x: float, primary: float = 0.0, w: float = 2.0) -> Moments:
+    """So many pairs of equal weight and difference."""
+    return Moments(
+        pairs, w * pairs, w * w * pairs, w * x * pairs, w * w * x * pairs, w * w * x * x * pairs, w * primary * pairs
+    )
+
+
+def replays(pairs: int = 100, primary: int = 1000, candidate: int = 400, **outcomes: int) -> Replays:
+    """Pairs that cost the same each, in nano-dollars, among other outcomes."""
+    cost = Money(pairs, pairs * primary, pairs * candidate, moments(pairs, candidate - primary, primary))
+    counted = Counter({("completed", None): pairs, **{(name, "why"): number for name, number in outcomes.items()}})
+    return Replays(
+        counted,
+        pairs,
+        cost=cost,
+        normalised=cost,
+        ttft=Duration(),
+        total=Duration({1.0: 2.0}, {2.0: 2.0}, moments(pairs, 1.0)),
+    )
+
+
+def totals(one: Replays, traffic: Traffic | None = None, length_s: float = 3 * DAY_S) -> Totals:
+    """One candidate, not broken down."""
+    traffic = traffic or Traffic(exchanges=sum(one.outcomes.values()), calls=200, answered=190, errors=10)
+    return Totals([Breakdown((), {(): traffic}, {("ferry", ()): one})], 0.0, length_s)
+
+
+def overall(one: Replays, traffic: Traffic | None = None, length_s: float = 3 * DAY_S) -> SegmentComparison:
+    return compare(totals(one, traffic, length_s), Scope(breakdowns=())).candidates[0].overall
+
+
+class TestCost:
+    """What a move would cost."""
+
+    def test_sums_are_exact(self) -> None:
+        """Nano-dollars become dollars digit by digit, and are not weighted."""
+        cost = overall(replays(100, 12_345_678_901_234_567, 12_345_678_901_234_560)).cost
+        assert (cost.primary_usd, cost.candidate_usd, cost.difference_usd) == (
+            Decimal("1234567890.1234567"),
+            Decimal("1234567890.1234560"),
+            Decimal("-0.0000007"),
+        )
+
+    def test_ratio_is_of_the_sums(self) -> None:
+        """400 for 1000 is 0.4, and 60 % less."""
+        cost = overall(replays()).cost
+        assert (cost.ratio, cost.change) == (0.4, -0.6)
+
+    def test_projection_is_for_the_eligible_exchanges(self) -> None:
+        """600 nano-dollars less for each of 900 eligible among 1000, and ten times that in thirty days."""
+        cost = overall(replays(100, sampled_out=800, ineligible=100)).cost
+        less = [
+            one.mean
+            for one in (cost.mean_difference_usd, cost.projected_usd, cost.monthly_usd)
+            if isinstance(one, Amount)
+        ]
+        assert less == [Decimal("-6e-7"), Decimal("-5.4e-4"), Decimal("-5.4e-3")]
+
+    def test_no_month_out_of_half_a_day(self) -> None:
+        """Traffic has a daily course; what is left is the period itself."""
+        cost = overall(replays(), length_s=DAY_S / 2).cost
+        assert isinstance(cost.projected_usd, Amount)
+        assert cost.monthly_usd == Unknown("less than a day of traffic")
+
+    def test_thin_pairs_are_summed_but_not_projected(self) -> None:
+        """A sum over five pairs is a fact; a mean of the traffic is not to be had from them."""
+        cost = overall(replays(5)).cost
+        thin = Unknown("fewer than 30 pairs")
+        assert (cost.ratio, cost.change, cost.mean_difference_usd, cost.monthly_usd) == (0.4, thin, thin, thin)
+
+    def test_no_pairs_cost_nothing_known(self) -> None:
+        """Never zero."""
+        cost = overall(replays(0, sampled_out=5)).cost
+        assert {cost.primary_usd, cost.candidate_usd, cost.difference_usd, cost.ratio} == {Unknown("no pairs")}
+
+    def test_unknown_costs_are_named_as_the_reason(self) -> None:
+        """There are pairs, and what they cost is not known."""
+        one = replace(replays(50), cost=Money(), cost_unknown=50)
+        cost = overall(one).cost
+        assert (cost.primary_usd, cost.excluded) == (Unknown("the cost is unknown"), 50)
+
+    def test_free_primary_has_no_ratio(self) -> None:
+        """Anything is infinitely more than nothing."""
+        assert overall(replays(100, 0, 5)).cost.ratio == Unknown("the primary's cost is zero")
+
+    def test_uncached_leaves_out_its_own_unknowns(self) -> None:
+        """A pair may have a cost and no normalised one."""
+        one = replace(replays(100), normalised=Money(90, 900, 90, moments(90, -9, 10)))
+        assert (overall(one).uncached.pairs, overall(one).uncached.excluded) == (90, 10)
+
+
+class TestLatency:
+    """How fast it would be."""
+
+    def test_mean_difference_is_paired(self) -> None:
+        """A second more in every pair is a second more, without doubt."""
+        assert overall(replays()).total.mean_difference_s == Estimate(1.0, 1.0, 1.0)
+
+    def test_quantiles_of_both_arms(self) -> None:
+        """From histograms of the same pairs; p99 needs more of them."""
+        total = overall(replays()).total
+        assert total.primary == (1.0, 1.0, Unknown("fewer than 500 pairs"))
+        assert total.candidate == (2.0, 2.0, Unknown("fewer than 500 pairs"))
+
+    def test_unknown_first_token(self) -> None:
+        """No stream, no first token."""
+        assert overall(replays()).ttft.mean_difference_s == Unknown("no pairs")
+
+
+class TestErrors:
+    """How reliable it would be."""
+
+    def test_primary_is_judged_by_its_calls(self) -> None:
+        """Cancelled calls are neither errors nor answers."""
+        traffic = Traffic(exchanges=300, calls=120, answered=95, errors=5, cancelled=20)
+        errors = overall(replays(), traffic).primary_errors
+        assert (errors.errors, errors.calls, errors.aside, errors.rate) == (5, 100, 20, 0.05)
+
+    def test_candidate_is_judged_by_what_was_tried(self) -> None:
+        """Failed among failed and completed; what the sidecar did itself is set aside."""
+        one = replays(90, withheld=7, dropped=7, sampled_out=7, failed=10)
+        one.outcomes["failed", "interrupted"] = 4
+        errors = overall(one).candidate_errors
+        assert (errors.errors, errors.calls, errors.aside, errors.rate) == (10, 100, 4, 0.1)
+
+    def test_own_failures_are_those_the_mirror_calls_its_own(self) -> None:
+        """Both rooms agree on which failures tell nothing about the candidate."""
+        assert {str(reason) for reason in SILENT} == OWN_FAILURES
+
+
+class TestCoverage:
+    """Every exchange is accounted for."""
+
+    def test_counts_add_up(self) -> None:
+        """Exchanges, eligible and drawn are the sums of their parts."""
+        one = replays(10, ineligible=1, sampled_out=2, withheld=3, dropped=4, failed=5)
+        one.outcomes[PENDING, None] = 6
+        found = overall(one, Traffic(exchanges=40)).coverage
+        assert (found.unconsidered, found.eligible, found.drawn) == (9, 30, 28)
+        assert found.exchanges == found.unconsidered + found.ineligible + found.eligible
+        assert found.drawn == found.withheld + found.dropped + found.pending + found.failed + found.completed
+
+    def test_reasons_come_most_frequent_first(self) -> None:
+        """In the order in which a request meets them, then by number."""
+        one = replays(1, failed=1)
+        one.outcomes.update({("ineligible", "preset"): 2, ("ineligible", "privacy"): 9})
+        assert overall(one).coverage.reasons == (
+            ("ineligible", "privacy", 9),
+            ("ineligible", "preset", 2),
+            ("failed", "why", 1),
+        )
+
+
+class TestSegments:
+    """The same, broken down."""
+
+    @pytest.fixture
+    def report(self) -> Report:
+        found: dict[Segment | str, int] = {("acme",): 60, (None,): 30, OTHERS: 10}
+        breakdown = Breakdown(
+            ("tenant",),
+            {segment: Traffic(exchanges=number) for segment, number in found.items()},
+            {("ferry", segment): replays(number) for segment, number in found.items()},
+            merged=4,
+        )
+        return compare(Totals([breakdown], 0.0, DAY_S), Scope())
+
+    def test_overall_is_all_segments_together(self, report: Report) -> None:
+        """Those that are not listed are in it too."""
+        assert (report.traffic.exchanges, report.candidates[0].overall.cost.pairs) == (100, 100)
+
+    def test_each_has_its_own_figures(self, report: Report) -> None:
+        """In the order of their traffic, the others last."""
+        table = report.candidates[0].tables[0]
+        assert [(one.segment, one.cost.pairs) for one in table.segments] == [
+            (("acme",), 60),
+            ((None,), 30),
+            (OTHERS, 10),
+        ]
+        assert (table.dimensions, table.merged) == (("tenant",), 4)
+
+    def test_segment_without_replays_of_an_arm(self) -> None:
+        """It is listed, with nothing known of it."""
+        traffic: dict[Segment | str, Traffic] = {("a",): Traffic(exchanges=2), ("b",): Traffic(exchanges=1)}
+        breakdown = Breakdown(("tenant",), traffic, {("ferry", ("a",)): replays(2)})
+        other = compare(Totals([breakdown], 0.0, DAY_S), Scope()).candidates[0].tables[0].segments[1]
+        assert (other.coverage.unconsidered, other.cost.ratio) == (1, Unknown("no pairs"))
+
+
+def test_nothing_recorded() -> None:
+    """A report of nothing is a report."""
+    report = compare(Totals([Breakdown(())]), Scope())
+    assert (report.first_at, report.length_s, report.candidates) == (None, 0.0, ())

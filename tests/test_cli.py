@@ -1,0 +1,134 @@
+"""The command: what it prints, what it refuses, and with which exit code."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from shadow import __version__
+from shadow.cli import Moment, main
+from shadow.fingerprint import fingerprint
+
+SMALLEST = "upstream: {url: 'https://openrouter.ai'}\n"
+
+
+def shadow(*arguments: str | Path, given: str | None = None) -> Result:
+    """What one command prints, and its exit code."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=given)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The smallest configuration, in a file."""
+    path = tmp_path / "shadow.yaml"
+    path.write_text(SMALLEST)
+    return path
+
+
+def test_every_command_explains_itself() -> None:
+    """`--help` of each command tells what it is for, and the program's own lists them all."""
+    overview = shadow("--help").stdout
+    for name, command in main.commands.items():
+        assert f"  {name} " in overview
+        assert command.help
+        assert shadow(name, "--help").exit_code == 0
+
+
+def test_the_version_is_told() -> None:
+    """`--version` names the release."""
+    assert shadow("--version").stdout == f"shadow, version {__version__}\n"
+
+
+def test_check_says_what_would_run(config: Path) -> None:
+    """A valid configuration is confirmed with what it means, and nothing is created."""
+    result = shadow("check", "-c", config)
+    assert result.exit_code == 0
+    assert "forwards 127.0.0.1:8080 to https://openrouter.ai" in result.stdout
+    assert [path.name for path in config.parent.iterdir()] == ["shadow.yaml"]
+
+
+def test_check_names_every_mistake(config: Path) -> None:
+    """A wrong one ends with code 2 and all mistakes on standard error."""
+    config.write_text("upstream: {url: nowhere}\ndrain_s: 0\n")
+    result = shadow("check", "-c", config)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == [
+        f"shadow: {config}: 2 mistakes",
+        "  upstream.url: must be an http:// or https:// URL without user, query or fragment",
+        "  drain_s: Input should be greater than 0",
+    ]
+
+
+def test_a_key_becomes_its_fingerprint(config: Path) -> None:
+    """The key is read from standard input, with or without line end or scheme; only the fingerprint is printed."""
+    told = {shadow("fingerprint", "-c", config, given=given).stdout for given in ("sk-a", "sk-a\n", "Bearer sk-a\n")}
+    assert told == {fingerprint("sk-a", (config.parent / "fingerprint.key").read_bytes()) + "\n"}
+
+
+def test_no_key_is_a_mistake(config: Path) -> None:
+    """Nothing on standard input is told apart from an empty key's fingerprint."""
+    result = shadow("fingerprint", "-c", config, given="\n")
+    assert (result.exit_code, result.stderr) == (2, "shadow: no API key on standard input\n")
+
+
+def test_a_missing_store_is_exit_code_3(tmp_path: Path) -> None:
+    """The report of a store that is not there says so in one line."""
+    result = shadow("report", "--db", tmp_path / "none.db")
+    assert result.exit_code == 3
+    assert result.stderr == f"shadow: {tmp_path}/none.db cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("-c", "a.yaml", "--db", "a.db")])
+def test_a_report_has_one_source(arguments: tuple[str, ...]) -> None:
+    """Neither source or both are wrong usage."""
+    result = shadow("report", *arguments)
+    assert result.exit_code == 2
+    assert "give either -c CONFIG or --db PATH" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--by", "tenant,team", "is not a combination of tenant, feature, plan, model"),
+        ("--by", "tenant,tenant", "is not a combination of tenant, feature, plan, model"),
+        ("--where", "team=a", "is not KEY=VALUE with a KEY of tenant, feature, plan, model"),
+        ("--where", "tenant", "is not KEY=VALUE with a KEY of tenant, feature, plan, model"),
+        ("--since", "yesterday", "is neither an ISO 8601 time nor an age such as 90m, 24h or 7d"),
+    ],
+)
+def test_wrong_scopes_are_told(option: str, value: str, told: str) -> None:
+    """A filter that means nothing is refused with what would."""
+    result = shadow("report", "--db", "any.db", option, value)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.split())
+
+
+def test_an_empty_store_is_a_report(tmp_path: Path) -> None:
+    """A store without exchanges gives a report that says so, in both formats, to the screen or a file."""
+    import asyncio
+
+    from shadow.store.sqlite import SQLiteStore
+
+    async def made() -> None:
+        await (await SQLiteStore.open(tmp_path / "shadow.db")).close()
+
+    asyncio.run(made())
+    assert "No exchanges" in shadow("report", "--db", tmp_path / "shadow.db").stdout
+    out = tmp_path / "report.json"
+    assert shadow("report", "--db", tmp_path / "shadow.db", "--format", "json", "--out", out).stdout == ""
+    assert json.loads(out.read_text())["candidates"] == []
+
+
+def test_times_are_read_as_people_write_them() -> None:
+    """ISO 8601 with and without zone, and ages back from now."""
+    convert = Moment().convert
+    assert convert("2026-11-01", None, None) == datetime(2026, 11, 1, tzinfo=UTC)
+    assert convert("2026-11-01T12:00:00+02:00", None, None) == datetime(2026, 11, 1, 10, tzinfo=UTC)
+    before = datetime.now(UTC)
+    assert before - timedelta(days=7) <= convert("7d", None, None) <= datetime.now(UTC) - timedelta(days=7)
+    for nonsense in ("7 parsecs", "99999999999d"):
+        with pytest.raises(click.BadParameter):
+            convert(nonsense, None, None)

@@ -1,0 +1,63 @@
+"""JSON as providers send it."""
+
+import pytest
+
+from shadow.wire.documents import (
+    WORD_CHARACTERS,
+    JSONError,
+    mapping,
+    parse,
+    sequence,
+    text,
+    usage_in_fragment,
+    word,
+    word_in_fragment,
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b'{"a": [1, 2.5, null, true, "x"]}', {"a": [1, 2.5, None, True, "x"]}),
+        (b' \n\t {"a": 1}\r\n ', {"a": 1}),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+        (b'{"seed": 18446744073709551616}', {"seed": 2.0**64}),
+        ('{"a": "é漢🙂"}'.encode(), {"a": "é漢🙂"}),
+        (b'{"a": "\\ud83d\\ude42"}', {"a": "🙂"}),
+        (b'{"a": "\\ud83d"}', {"a": "?"}),
+        (b'{"a": "\xff"}', {"a": "\ufffd"}),
+        (b'{"a": -Infinity}', {"a": float("-inf")}),
+    ],
+)
+def test_json_and_what_is_nearly_json(data: bytes, value: object) -> None:
+    """Python's servers write NaN, cut surrogates and odd bytes; the rest of such an answer is still good."""
+    assert parse(data) == value
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"a": 1} x', b"data: {}", b"[" * 100_000, b'{"a":' * 100_000, b"\x00"])
+def test_what_is_no_json_raises_one_error(data: bytes) -> None:
+    """Whatever is wrong with a text, however deep, it is one error."""
+    with pytest.raises(JSONError):
+        parse(data)
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", [], {}, True, 1.5])
+def test_a_value_of_another_type_is_an_empty_one(value: object) -> None:
+    """Readers ask for what should be there and get nothing where something else is."""
+    assert mapping(value) == {}
+    assert list(sequence(value)) == []
+    assert text(value) == (value if value == "x" else "")
+    assert word(value) == ("x" if value == "x" else None)
+
+
+def test_a_word_is_short() -> None:
+    """Names become columns and labels: a hostile one is cut."""
+    assert word("x" * 10_000) == "x" * WORD_CHARACTERS
+
+
+def test_a_fragment_tells_its_words_and_usage() -> None:
+    """From the two ends of a cut body, the names at its head and the usage at its tail are read."""
+    assert word_in_fragment(b'{"id" : "gen-1", "model":"v/m", "choi', "model") == "v/m"
+    assert word_in_fragment(b'{"id": "gen-1", "mo', "model") is None
+    assert usage_in_fragment(b'half a text"}],"usage":{"prompt_tokens":3}}') == {"prompt_tokens": 3}
+    assert usage_in_fragment(b'half a text"}],"usage":{"prompt_tok') == {}
