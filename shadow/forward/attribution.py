@@ -13,6 +13,7 @@ from shadow.fingerprint import fingerprint
 from shadow.forward.heads import Fields
 
 VALUE_CHARACTERS: Final = 256  # a name of a tenant or feature; longer ones would only fill rows and metrics
+KNOWN: Final = 1024  # callers whose attribution is remembered: a few keys × tenants × features
 KEY_HEADERS: Final = (b"x-api-key", b"api-key")  # as Anthropic's and Azure's clients send it
 
 # What a rule may look at: the request target, the headers, and the key's fingerprint.
@@ -26,10 +27,24 @@ class Attributor:
         self._secret = secret
         self._tenant = [finder for rule in rules.tenant if (finder := _finder(rule, registry.owners))]
         self._feature = [finder for rule in rules.feature if (finder := _finder(rule, {}))]
+        every = (*rules.tenant, *rules.feature)
+        self._targeted = any(rule.query or rule.path_prefix for rule in every)
+        named = {rule.header.lower().encode() for rule in every if rule.header is not None}
+        self._headers = (b"authorization", *KEY_HEADERS, *sorted(named))  # all that attribution depends on
+        self._known: dict[tuple[bytes | None, ...], Attribution] = {}  # a few callers ask again and again
         self._tag_names = (_name(rules.tag_headers.tenant), _name(rules.tag_headers.feature))
 
     def attribute(self, target: bytes, fields: Fields) -> Attribution:
         """What target and headers tell; None where no rule finds a value."""
+        told = (target if self._targeted else b"", *[fields.get(name) for name in self._headers])
+        known = self._known.get(told)
+        if known is None:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            known = self._known[told] = self._attribute(target, fields)
+        return known
+
+    def _attribute(self, target: bytes, fields: Fields) -> Attribution:
         key = api_key(fields)
         owner = None if key is None else fingerprint(key, self._secret)
         return Attribution(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+from shadow.forward.dial import Proxy
 from shadow.forward.headers import OWN_PREFIX
 from shadow.forward.heads import AnswerHead, Fields, RequestHead, members
 from shadow.forward.refusals import OWN_ERROR
@@ -32,24 +33,28 @@ SWITCH: Final = [b"Connection: Upgrade", b"Upgrade: websocket"]
 class Crossing:
     """Heads for one upstream: requests get its name and base path."""
 
-    def __init__(self, url: str, *, absolute: bool = False) -> None:
-        """`absolute`: a proxy forwards the requests, and wants the whole URL in them."""
+    def __init__(self, url: str, proxy: Proxy | None = None) -> None:
+        """`proxy` is one that reads the requests: it wants whole URLs, and its credentials with each of them."""
         parts = urlsplit(url)
-        self._host = b"Host: " + parts.netloc.encode()
-        self._base = (url if absolute else parts.path).rstrip("/").encode()
+        self._host = b": " + parts.netloc.encode()
+        self._base = (url if proxy else parts.path).rstrip("/").encode()
+        self._extra = []
+        if proxy is not None and proxy.authorization is not None:
+            self._extra.append(b"Proxy-Authorization: " + proxy.authorization.encode())
 
     def request(self, head: RequestHead, tags: Sequence[tuple[bytes, bytes]], *, upgrade: bool) -> bytes:
         """The head that goes upstream, with tags added to it."""
         ended, host = _ended(head.fields), self._host
         lines = [
-            host if name == b"host" else line
+            line[:4] + host if name == b"host" else line
             for name, line in zip(head.names, head.lines, strict=True)
             if name not in ended and not name.startswith(NOT_UPSTREAM)
         ]
         if b"host" not in head.fields:
-            lines.insert(0, host)
+            lines.insert(0, b"Host" + host)
         if upgrade:
             lines += SWITCH
+        lines += self._extra
         lines += [b"%b: %b" % tag for tag in tags]
         base = b"" if head.target == b"*" else self._base
         return b"%b %b%b HTTP/1.1\r\n%b\r\n\r\n" % (head.method, base, head.target, b"\r\n".join(lines))

@@ -52,9 +52,9 @@ class Dialler:
         self._addresses = _Addresses(proxy.host if proxy else self._host, proxy.port if proxy else self._port)
 
     @property
-    def absolute(self) -> bool:
-        """Whether requests go to a proxy that reads them: it wants whole URLs."""
-        return self._proxy is not None and self._tls is None
+    def reading_proxy(self) -> Proxy | None:
+        """The proxy, where it reads the requests; through any other goes TLS that it cannot read."""
+        return self._proxy if self._tls is None else None
 
     async def connect(self, protocol: Callable[[], P]) -> P:
         """A connection, ready to be written to, spoken to by a new protocol. Raises DialError."""

@@ -34,7 +34,8 @@ class Forwarder:
         self._recorder = Recorder(socket_path)
         handoff = config.handoff
         self.handoff = Handoff(self._recorder.add, self.metrics, int(handoff.max_bytes), handoff.max_delay_ms / 1000)
-        self._server = Server(Passages(config, fingerprint_secret, self.metrics, self.handoff), config.upstream)
+        self._passages = Passages(config, fingerprint_secret, self.metrics, self.handoff)
+        self._server = Server(self._passages, config.upstream)
         self._data_port: asyncio.Server | None = None
         self._admin_runner: web.AppRunner | None = None
 
@@ -54,6 +55,7 @@ class Forwarder:
         if self._data_port is not None:
             self._data_port.close()
         await self._server.drain(self._config.drain_s)
+        self._passages.settle()
         await self.handoff.drain(FLUSH_S)
 
     async def close(self) -> None:
@@ -62,6 +64,7 @@ class Forwarder:
         if self._data_port is not None:
             self._data_port.close()
         await self._server.drain(0)
+        self._passages.settle()
         await self.handoff.close()
         self._server.close()
         if self._admin_runner is not None:

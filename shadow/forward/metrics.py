@@ -58,7 +58,7 @@ class Metrics:
     """One registry, and what is counted in it."""
 
     def __init__(self, refusals: tuple[str, ...]) -> None:
-        disable_created_metrics()  # a second series beside every counter, which no dashboard reads
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside every counter, which no dashboard reads
         self.registry = registry = CollectorRegistry()
         self.requests = Requests()
         registry.register(self.requests)

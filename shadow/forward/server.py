@@ -29,7 +29,7 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.clock = time.monotonic
         self.passages = passages
-        self.crossing = Crossing(upstream.url, absolute=dialler.absolute)
+        self.crossing = Crossing(upstream.url, dialler.reading_proxy)
         self.pool = Pool(dialler)
         self.clients: set[Downstream] = set()
         self.running: set[Relay] = set()

@@ -9,7 +9,6 @@ from shadow.exchange import (
     Attribution,
     Body,
     Exchange,
-    Headers,
     Outcome,
 )
 from shadow.forward.headers import KEPT_OF_ANSWER, KEPT_OF_REQUEST, kept
@@ -94,7 +93,6 @@ class BodyTap:
 class Asked(NamedTuple):
     """A request as it arrived: what is known before any byte of a body."""
 
-    exchange_id: str
     started_at: float
     method: bytes
     target: bytes
@@ -106,7 +104,7 @@ class Capture:
     """One exchange while it passes. `clock` gives monotonic seconds; chunks are handed in as they pass."""
 
     __slots__ = (
-        "_clock", "_ends", "_finished", "_first_byte_s", "_response_headers", "_sent_at", "_times", "_total_s", "asked",
+        "_answered", "_clock", "_ends", "_finished", "_first_byte_s", "_sent_at", "_times", "_total_s", "asked",
         "request", "response", "status",
     )  # fmt: skip
 
@@ -117,7 +115,7 @@ class Capture:
         self.status: int | None = None
         self._clock = clock
         self._sent_at = clock()
-        self._response_headers: Headers = ()
+        self._answered: Fields = {}
         self._first_byte_s: float | None = None
         self._total_s: float | None = None
         self._ends = array("Q")
@@ -131,7 +129,7 @@ class Capture:
     def answered(self, status: int, fields: Fields) -> None:
         """The answer's head is here."""
         self.status = status
-        self._response_headers = kept(fields, KEPT_OF_ANSWER)
+        self._answered = fields
 
     def response_chunk(self, chunk: bytes) -> None:
         """A chunk of the answer's body, before it goes on to the client."""
@@ -144,13 +142,15 @@ class Capture:
             self._times.append(now)
 
     def ended(self) -> None:
-        """The answer's last byte is here: what the client takes to read it no longer counts."""
-        self._total_s = self._clock() - self._sent_at
+        """Nothing more will come: neither what the client takes to read it counts, nor how late `finish` is called."""
+        if self._total_s is None:
+            self._total_s = self._clock() - self._sent_at
 
-    def finish(self, outcome: Outcome, failure: str | None = None) -> Exchange:
+    def finish(self, exchange_id: str, outcome: Outcome, failure: str | None = None) -> Exchange:
         """The exchange in its one terminal state: the first call decides, later ones return the same."""
         if self._finished is None:
-            self._finished = self._exchange(outcome, failure)
+            self.ended()
+            self._finished = self._exchange(exchange_id, outcome, failure)
             self.request.release()
             self.response.release()
         return self._finished
@@ -160,11 +160,11 @@ class Capture:
         """Whether the process had no room for all that should have been kept of this exchange."""
         return self.request.cut or self.response.cut
 
-    def _exchange(self, outcome: Outcome, failure: str | None) -> Exchange:
+    def _exchange(self, exchange_id: str, outcome: Outcome, failure: str | None) -> Exchange:
         asked = self.asked
         path = asked.target.partition(b"?")[0][: PATH_CHARACTERS * 4]
         return Exchange(
-            exchange_id=asked.exchange_id,
+            exchange_id=exchange_id,
             arm=PRIMARY,
             started_at=asked.started_at,
             method=asked.method[:METHOD_CHARACTERS].decode("latin-1"),
@@ -174,10 +174,10 @@ class Capture:
             request_body=self.request.body(),
             outcome=outcome,
             status=self.status,
-            response_headers=self._response_headers,
+            response_headers=kept(self._answered, KEPT_OF_ANSWER),
             response_body=self.response.body(),
             first_byte_s=self._first_byte_s,
-            total_s=self._clock() - self._sent_at if self._total_s is None else self._total_s,
+            total_s=self._total_s or 0.0,
             arrivals=tuple(zip(self._ends, self._times, strict=True)),
             failure=failure,
         )

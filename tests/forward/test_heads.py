@@ -19,7 +19,7 @@ def request(
 
 
 def test_lines_are_kept_as_they_came() -> None:
-    """Case, order, repeats and the space around values are in `lines`; `fields` is for looking things up, by first value."""
+    """Case, order, repeats and space around values are in `lines`; `fields` gives first values to look up."""
     head = read_request(request(headers=b"hOST: a\r\nX-b:1\r\nx-B: \t2 \r\nEmpty:\r\nLatin: \xe4\r\n"))
     assert head.lines == [b"hOST: a", b"X-b:1", b"x-B: \t2 ", b"Empty:", b"Latin: \xe4"]
     assert head.names == [b"host", b"x-b", b"x-b", b"empty", b"latin"]
