@@ -81,7 +81,7 @@ SPECIALS: Final = (
     {"model": "fake/web-search", "tools": [{"type": "openrouter:web_search"}]},
     {"provider": {"zdr": True}},
     {"model": "fake/overload-503"},
-    {"model": "fake/byok"},
+    {"model": "fake/cache-hit"},
     {"n": 2, "model": "fake/two-choices"},
     {"model": "fake/stream-usage-b", "stream": True},
 )

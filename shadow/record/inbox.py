@@ -20,7 +20,7 @@ from shadow.store.errors import StoreError
 
 log = logging.getLogger("shadow.record")
 
-DECISIONS_IN_A_ROW: Final = 10  # then the loop has its turn: answers of candidates are being timed on it
+IN_A_ROW: Final = 10  # exchanges; then the loop has its turn: answers of candidates are being timed on it
 
 Observe = Callable[[Exchange], Observation]
 Decided = tuple[Recorded, tuple[Planned, ...]]
@@ -74,7 +74,9 @@ class Inbox:
         """
         decided = await self._decide(await asyncio.to_thread(self._examine, batch))
         new = await self.store.add([recorded for recorded, _ in decided])
-        for recorded, plans in decided:
+        for number, (recorded, plans) in enumerate(decided, 1):
+            if number % IN_A_ROW == 0:
+                await asyncio.sleep(0)
             if recorded.exchange.exchange_id in new:
                 new.discard(recorded.exchange.exchange_id)
                 self.metrics.stored(recorded, self.clock())
@@ -90,7 +92,7 @@ class Inbox:
         decided: list[Decided] = []
         for number, (exchange, observation) in enumerate(examined, 1):
             decided.append(self._decided(exchange, observation))
-            if number % DECISIONS_IN_A_ROW == 0:
+            if number % IN_A_ROW == 0:
                 await asyncio.sleep(0)
         return decided
 

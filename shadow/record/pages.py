@@ -1,5 +1,6 @@
 """What the recorder answers on its socket: the inbox, its metrics, and the pages that the admin port passes on."""
 
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -7,11 +8,14 @@ from aiohttp import web
 from shadow.mirror.mirror import Mirror
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
+from shadow.record.reports import Reports
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def application(inbox: Inbox, mirror: Mirror, metrics: Metrics, largest_batch: int) -> web.Application:
+def application(
+    inbox: Inbox, mirror: Mirror, metrics: Metrics, reports: Reports, largest_batch: int
+) -> web.Application:
     """The recorder's HTTP application; a body beyond `largest_batch` is answered with 413."""
 
     async def expose(_: web.Request) -> web.Response:
@@ -29,6 +33,8 @@ def application(inbox: Inbox, mirror: Mirror, metrics: Metrics, largest_batch: i
     app = web.Application(client_max_size=largest_batch)
     app.router.add_post("/exchanges", inbox.receive)
     app.router.add_get("/metrics", expose)
+    app.router.add_get("/", partial(reports.page, style="text"))
+    app.router.add_get("/report.json", partial(reports.page, style="json"))
     app.router.add_post("/-/pause", pause)
     app.router.add_post("/-/resume", resume)
     return app

@@ -18,8 +18,9 @@ from shadow.record.inbox import Inbox
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
+from shadow.record.reports import Reports
 from shadow.record.tasks import spawn
-from shadow.store.errors import StoreError
+from shadow.store.errors import StoreError, Trouble
 from shadow.store.sqlite import SQLiteStore
 from shadow.wire.observe import observe
 from shadow.wire.prices import PriceBook
@@ -27,6 +28,7 @@ from shadow.wire.prices import PriceBook
 log = logging.getLogger("shadow.record")
 
 PRUNE_EVERY_S: Final = 3600.0
+LOOKS: Final = 240  # in that time, at whether the disk is full: every 15 s
 DAY_S: Final = 86_400.0
 SHUTDOWN_S: Final = 2.0  # for a batch that is being committed; the service waits a little longer for all of it
 ROOM_FOR_HEADS: Final = 1 << 20  # what the handoff holds fits into one batch, whatever it is cut into
@@ -52,7 +54,9 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
                 ledger=ledger,
                 metrics=metrics,
             )
-            async with _serving(application(inbox, mirror, metrics, config.handoff.max_bytes + ROOM_FOR_HEADS), socket):
+            reports = Reports(config.store.path)
+            app = application(inbox, mirror, metrics, reports, config.handoff.max_bytes + ROOM_FOR_HEADS)
+            async with _serving(app, socket):
                 retention = spawn(_retain(store, config.store.retention_days), "retention")
                 try:
                     yield
@@ -87,7 +91,7 @@ async def _end_pending(store: SQLiteStore) -> None:
 
 
 async def _retain(store: SQLiteStore, days: int | None) -> None:
-    """Delete what is older than the retention, now and every hour."""
+    """Delete what is older than the retention: now, every hour, and when the disk is full."""
     while days is not None:
         try:
             deleted = await store.prune(time.time() - days * DAY_S)
@@ -95,4 +99,7 @@ async def _retain(store: SQLiteStore, days: int | None) -> None:
                 log.info("%d exchanges older than %d days were deleted", deleted, days)
         except StoreError as error:
             log.warning("old exchanges could not be deleted: %s", error.trouble)
-        await asyncio.sleep(PRUNE_EVERY_S)
+        for _ in range(LOOKS):
+            await asyncio.sleep(PRUNE_EVERY_S / LOOKS)
+            if store.trouble is Trouble.DISK_FULL:
+                break

@@ -4,7 +4,7 @@
     scope        candidate, since, until, where {dimension: value}, breakdowns [[dimension, …], …]; null: not restricted
     period       first_at, last_at: when the first and last exchange began, ISO 8601, null without exchanges
     traffic      what the primary carried: exchanges, calls, answered, errors, cancelled, cost_unknown,
-                 without_tenant, without_feature (of the calls), cost_usd (of the calls whose cost is known)
+                 without_tenant, without_feature (of the calls), cost_known, cost_usd (of so many calls)
     candidates   for each: candidate, overall (a segment), breakdowns: [{dimensions, merged, segments: [segment, …]}]
 
 A segment has `segment` ({dimension: value or null}; null overall; "others" for the `merged` smaller ones) and
@@ -64,9 +64,10 @@ def render(report: Report) -> str:
             "errors": report.traffic.errors,
             "cancelled": report.traffic.cancelled,
             "cost_unknown": report.traffic.cost_unknown,
+            "cost_known": report.traffic.cost_known,
             "without_tenant": report.traffic.no_tenant,
             "without_feature": report.traffic.no_feature,
-            "cost_usd": _plain(report.spent_usd),
+            "cost_usd": _known(report.spent_usd, "", {}),
         },
         "candidates": [_candidate(one) for one in report.candidates],
     }

@@ -154,7 +154,7 @@ class Report:
     first_at: datetime | None
     last_at: datetime | None
     traffic: Traffic
-    spent_usd: Decimal  # at the primary, by all calls whose cost is known
+    spent_usd: Decimal | Unknown  # at the primary, by all calls whose cost is known
     candidates: tuple[Comparison, ...]
 
     @property
@@ -171,7 +171,8 @@ def compare(totals: Totals, scope: Scope) -> Report:
     for one in totals.breakdowns[0].traffic.values():
         traffic.add(one)
     candidates = tuple(_comparison(arm, totals, traffic, length_s) for arm in totals.arms)
-    return Report(scope, first, last, traffic, _usd(traffic.cost_nano), candidates)
+    spent = _usd(traffic.cost_nano) if traffic.cost_known else Unknown("no call of known cost")
+    return Report(scope, first, last, traffic, spent, candidates)
 
 
 def _comparison(arm: str, totals: Totals, traffic: Traffic, length_s: float) -> Comparison:

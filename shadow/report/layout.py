@@ -78,6 +78,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def many(number: int, noun: str) -> str:
+    """So many of something."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def dollars(amount: Decimal) -> str:
     """An amount to the cent from a dollar on, with three significant digits below."""
     return _amount(amount, 2, signed=False)

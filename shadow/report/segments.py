@@ -23,10 +23,10 @@ COST: Final[tuple[Column, ...]] = (
     ("USD in 30 days *", lambda one, figures: figures.amount(one.cost.monthly_usd)),
 )
 SPEED: Final[tuple[Column, ...]] = (
-    ("first token p50 *", lambda one, figures: figures.shift(one.ttft, 0)),
-    ("p90 *", lambda one, figures: figures.shift(one.ttft, 1)),
-    ("whole answer p50 *", lambda one, figures: figures.shift(one.total, 0)),
-    ("p90 *", lambda one, figures: figures.shift(one.total, 1)),
+    ("first p50 *", lambda one, figures: figures.shift(one.ttft, 0)),
+    ("first p90 *", lambda one, figures: figures.shift(one.ttft, 1)),
+    ("whole p50 *", lambda one, figures: figures.shift(one.total, 0)),
+    ("whole p90 *", lambda one, figures: figures.shift(one.total, 1)),
     ("errors", lambda one, figures: figures.rates(one.primary_errors, one.candidate_errors)),
 )
 COVERAGE: Final[tuple[Column, ...]] = (
@@ -39,12 +39,17 @@ COVERAGE: Final[tuple[Column, ...]] = (
     ("pairs", lambda one, _: whole(one.coverage.pairs)),
     ("cost known", lambda one, _: whole(one.cost.pairs)),
 )
-TABLES: Final = (("cost, USD", COST), ("speed in seconds, and errors", SPEED), ("coverage", COVERAGE))
+RARE: Final = frozenset({"withheld", "dropped", "failed"})  # a column of zeros is left out
+TABLES: Final = (
+    ("cost, USD", COST),
+    ("seconds to the first token and whole answer; errors", SPEED),
+    ("coverage", COVERAGE),
+)
 
 
 def by_segment(arm: str, breakdown: Table, width: int, paint: Paint, figures: Figures) -> Iterator[str]:
     """The lines of one breakdown."""
-    by = " and ".join(breakdown.dimensions)
+    by = ", ".join(breakdown.dimensions)
     for what, chosen in TABLES:
         yield ""
         yield paint(f"{safe(arm)} by {by}: {what}", "title")
@@ -55,6 +60,11 @@ def by_segment(arm: str, breakdown: Table, width: int, paint: Paint, figures: Fi
 
 def _lines(breakdown: Table, chosen: Sequence[Column], width: int, paint: Paint, figures: Figures) -> list[str]:
     shown = breakdown.segments[:SHOWN]
+    chosen = [
+        column
+        for column in chosen
+        if column[0] not in RARE or any(column[1](one, figures).text != "0" for one in shown)
+    ]
     cells = [[Cell(heading, "faint") for heading, _ in chosen]]
     cells += [[cell(one, figures) for _, cell in chosen] for one in shown]
     taken = sum(max(columns(row[at].text) for row in cells) + len(GAP) for at in range(len(chosen)))

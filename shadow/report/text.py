@@ -17,9 +17,9 @@ from shadow.report.comparison import (
     Report,
     SegmentComparison,
 )
-from shadow.report.estimates import QUANTILES
+from shadow.report.estimates import QUANTILES, Unknown
 from shadow.report.figures import NONE, Figures, whole
-from shadow.report.layout import Cell, Paint, count, dollars, duration, painter, percent, safe, table, wrapped
+from shadow.report.layout import Cell, Paint, count, dollars, duration, many, painter, percent, safe, table, wrapped
 from shadow.report.segments import by_segment
 from shadow.report.totals import Scope, Traffic
 
@@ -62,7 +62,8 @@ def _header(report: Report, width: int, paint: Paint) -> Iterator[str]:
     yield from wrapped(_restriction(report.scope), width)
     yield from wrapped(_carried(report), width)
     if not report.candidates:
-        yield "No replays: no candidate is configured, or none was while these exchanges were recorded."
+        whom, which = (f" to {safe(report.scope.candidate)}", "such ") if report.scope.candidate else ("", "")
+        yield f"No replays{whom}: no {which}candidate was configured while these exchanges were recorded."
 
 
 def _restriction(scope: Scope) -> str:
@@ -81,8 +82,10 @@ def _carried(report: Report) -> str:
     traffic = report.traffic
     shares = (("answered", traffic.answered), ("errors", traffic.errors), ("cancelled", traffic.cancelled))
     ends = ", ".join(f"{count(number)} {what}{_share(number, traffic.calls)}" for what, number in shares)
-    said = f"{count(traffic.exchanges)} exchanges, {count(traffic.calls)} of them model calls: {ends}. "
-    return said + f"The calls of known cost came to {dollars(report.spent_usd)} USD. {_gaps(traffic)}"
+    said = f"{many(traffic.exchanges, 'exchange')}, {count(traffic.calls)} of them model calls: {ends}. "
+    if isinstance(report.spent_usd, Unknown):
+        return f"{said}What they cost is not known. {_gaps(traffic)}"
+    return f"{said}Those of known cost came to {dollars(report.spent_usd)} USD. {_gaps(traffic)}"
 
 
 def _gaps(traffic: Traffic) -> str:
@@ -165,15 +168,15 @@ def _latency_rows(name: str, latency: LatencyComparison, figures: Figures) -> li
 
 def _counted(one: SegmentComparison) -> str:
     primary, candidate = one.primary_errors, one.candidate_errors
-    said = f"Errors: {count(primary.errors)} of {count(primary.calls)} model calls at the primary"
+    said = f"Errors: {count(primary.errors)} of {many(primary.calls, 'model call')} at the primary"
     said += f" ({count(primary.aside)} cancelled ones apart), "
-    said += f"{count(candidate.errors)} of {count(candidate.calls)} replays"
+    said += f"{count(candidate.errors)} of {many(candidate.calls, 'replay')}"
     said += f" ({count(candidate.aside)} apart that failed for the sidecar's own sake). " if candidate.aside else ". "
     if one.cost.excluded:
+        said += f"Of unknown cost, in neither sum: {many(one.cost.excluded, 'pair')} "
         said += (
-            f"{count(one.cost.excluded)} pairs have an unknown cost ({count(one.primary_cost_unknown)} at the primary, "
+            f"({count(one.primary_cost_unknown)} at the primary, {count(one.candidate_cost_unknown)} at the candidate)."
         )
-        said += f"{count(one.candidate_cost_unknown)} at the candidate) and are in neither sum."
     return said
 
 
@@ -192,9 +195,9 @@ def _accounted(coverage: Coverage) -> str:
     )
     before = f"{count(coverage.unconsidered)} before the candidate was configured, " if coverage.unconsidered else ""
     return (
-        f"Coverage: {count(coverage.exchanges)} exchanges = {before}{count(coverage.ineligible)} ineligible, "
+        f"Coverage: {many(coverage.exchanges, 'exchange')} = {before}{count(coverage.ineligible)} ineligible, "
         f"{count(coverage.eligible)} eligible; of these {count(coverage.sampled_out)} not drawn, "
-        f"{count(coverage.drawn)} drawn = {drawn}; {count(coverage.pairs)} pairs."
+        f"{count(coverage.drawn)} drawn = {drawn}; {many(coverage.pairs, 'pair')}."
     )
 
 

@@ -62,7 +62,8 @@ class Traffic(Sums):
     errors: int = 0
     cancelled: int = 0  # the client left before the end
     cost_unknown: int = 0  # answered or cancelled calls whose cost is not known
-    cost_nano: int = 0  # of all calls whose cost is known
+    cost_known: int = 0  # calls whose cost is known, however they ended
+    cost_nano: int = 0  # what these cost
     no_tenant: int = 0  # calls that no rule attributed
     no_feature: int = 0
 

@@ -1,11 +1,11 @@
 """`SQLiteStore`: exchanges and replays in a SQLite file."""
 
+import asyncio
 import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -13,8 +13,10 @@ import aiosqlite
 
 from shadow.exchange import Recorded, Replay, ReplayOutcome
 from shadow.store.errors import Trouble
-from shadow.store.ids import blob, floor, text
+from shadow.store.ids import blob, text
 from shadow.store.limits import Limits
+from shadow.store.reserve import Reserve
+from shadow.store.retention import Retention
 from shadow.store.rows import rows, settlement
 from shadow.store.writer import Writer
 from shadow.store.writes import Write
@@ -25,8 +27,6 @@ END_UNSENT: Final = """UPDATE replays SET outcome = 'dropped', reason = 'recorde
     WHERE outcome IS NULL AND sent_at IS NULL RETURNING arm, outcome, reason"""
 END_SENT: Final = """UPDATE replays SET outcome = 'failed', reason = 'interrupted'
     WHERE outcome IS NULL AND sent_at IS NOT NULL RETURNING arm, outcome, reason"""
-LAST_OF_STEP: Final = """SELECT max(exchange_id), count(*) FROM
-    (SELECT exchange_id FROM exchanges WHERE exchange_id < ? ORDER BY exchange_id LIMIT ?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ class Ended:
 class SQLiteStore:
     """The recorder's store. Made by `open`. Where a method raises StoreError, nothing of that call is stored."""
 
-    def __init__(self, writer: Writer, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(self, writer: Writer, reserve: Reserve, limits: Limits, clock: Callable[[], float]) -> None:
         self._writer = writer
+        self._reserve = reserve
         self._limits = limits
         self._clock = clock
 
@@ -51,7 +52,9 @@ class SQLiteStore:
         """Open, check and migrate the database in `path`; one that is of no use is set aside. Raises StoreError."""
         limits = limits or Limits()
         log.info("SQLite %s keeps %s", sqlite3.sqlite_version, path)
-        return cls(await Writer.open(path, limits), limits, clock)
+        writer, reserve = await Writer.open(path, limits), Reserve(path, limits.reserve_bytes)
+        await asyncio.to_thread(reserve.keep)
+        return cls(writer, reserve, limits, clock)
 
     @property
     def trouble(self) -> Trouble | None:
@@ -64,7 +67,7 @@ class SQLiteStore:
         What is there already stays as it is: to send a batch again is harmless. Raises StoreError, and ValueError
         where an exchange_id is not a UUID.
         """
-        new = rows(batch)
+        new = await asyncio.to_thread(rows, batch)  # some milliseconds for a full batch
         return set(map(text, await self._writer.submit(Write(exchanges=new.exchanges, replays=new.replays))))
 
     async def mark_sent(self, exchange_id: str, arm: str) -> None:
@@ -84,12 +87,9 @@ class SQLiteStore:
 
         Returns how many exchanges were deleted. Raises StoreError; steps that were done stay done.
         """
-        deleted = 0
-        while step := await self._writer.chore(partial(_prune, before=floor(before), most=self._limits.prune_rows)):
-            deleted += step
-        while await self._writer.chore(partial(_give_back, most=self._limits.prune_pages)):
-            pass
-        return deleted
+        retention = Retention(self._writer, self._reserve, self._limits)
+        await retention.prune(before)
+        return retention.deleted
 
     async def close(self) -> None:
         """Commit what is waiting and close."""
@@ -99,18 +99,3 @@ class SQLiteStore:
 async def _end_pending(connection: aiosqlite.Connection) -> tuple[Ended, ...]:
     ended = [row for sql in (END_UNSENT, END_SENT) for row in await connection.execute_fetchall(sql)]
     return tuple(Ended(arm, ReplayOutcome(outcome), reason) for arm, outcome, reason in ended)
-
-
-async def _prune(connection: aiosqlite.Connection, before: bytes, most: int) -> int:
-    ((last, count),) = await connection.execute_fetchall(LAST_OF_STEP, (before, most))
-    if count:
-        await connection.execute("DELETE FROM replays WHERE exchange_id <= ?", (last,))
-        await connection.execute("DELETE FROM exchanges WHERE exchange_id <= ?", (last,))
-    return int(count)
-
-
-async def _give_back(connection: aiosqlite.Connection, most: int) -> bool:
-    """Return free pages to the file system, a few; whether there are more."""
-    await connection.execute_fetchall(f"PRAGMA incremental_vacuum({most})")
-    ((free,),) = await connection.execute_fetchall("PRAGMA freelist_count")
-    return bool(free)

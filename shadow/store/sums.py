@@ -249,6 +249,7 @@ def _traffic(known: int, count: int, nano: int) -> Traffic:
         errors=count * (not answered and not cancelled),
         cancelled=count * cancelled,
         cost_unknown=count * ((answered or cancelled) and not known & COST),
+        cost_known=count * bool(known & COST),
         cost_nano=nano,
         no_tenant=count * (not known & TENANT),
         no_feature=count * (not known & FEATURE),

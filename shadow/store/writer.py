@@ -40,11 +40,12 @@ class Writer:
         self._identity = _identity(path)
         self._limits = limits
         self._writes: deque[Write] = deque()
-        self._chores: deque[tuple[Work[Any], asyncio.Future[Any]]] = deque()
+        self._chores: deque[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = deque()
         self._wake = asyncio.Event()
         self._closing = False
         self._trouble: Trouble | None = None
         self._checkpoint_after = 0.0
+        self._log_to_empty = False
         self._task = asyncio.create_task(self._run(), name="store-writer")
 
     @classmethod
@@ -66,9 +67,17 @@ class Writer:
 
     async def chore(self, work: Work[T]) -> T:
         """Have something done in a transaction of its own, between two groups. Raises StoreError."""
+        return await self._in_turn(partial(self._transact, work))
+
+    async def empty_log(self) -> bool:
+        """Move the log into the database and empty it: now, or later where a reader is in the way."""
+        self._log_to_empty = not await self._in_turn(self._checkpoint)
+        return not self._log_to_empty
+
+    async def _in_turn(self, perform: Callable[[], Awaitable[T]]) -> T:
         self._refuse_when_closed()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._chores.append((work, done))
+        self._chores.append((perform, done))
         self._wake.set()
         return await done
 
@@ -100,9 +109,9 @@ class Writer:
         if group := self._next_group():
             await self._answer(group)
         if self._chores:
-            work, done = self._chores.popleft()
+            perform, done = self._chores.popleft()
             try:
-                _settle(done, await self._transact(work))
+                _settle(done, await perform())
             except StoreError as error:
                 _fail(done, error)
         await self._bound_log()
@@ -185,8 +194,9 @@ class Writer:
 
     async def _bound_log(self) -> None:
         """Cut back a log that ordinary checkpoints could not, now and then: readers may be in the way."""
-        if self._log_bytes() > self._limits.log_restart_bytes and time.monotonic() >= self._checkpoint_after:
-            await self._checkpoint()
+        wanted = self._log_to_empty or self._log_bytes() > self._limits.log_restart_bytes
+        if wanted and time.monotonic() >= self._checkpoint_after:
+            self._log_to_empty = not await self._checkpoint() and self._log_to_empty
             self._checkpoint_after = time.monotonic() + self._limits.checkpoint_pause_s
 
     def _log_bytes(self) -> int:
@@ -219,7 +229,13 @@ class Writer:
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:
-    return await aiosqlite.Connection(partial(open_database, path), ROWS_OF_A_CURSOR)
+    connection = aiosqlite.Connection(partial(open_database, path), ROWS_OF_A_CURSOR)
+    try:
+        return await connection
+    except BaseException:
+        # It does not wait for its thread, which has a last word to say to this event loop.
+        await asyncio.to_thread(connection._thread.join)  # noqa: SLF001
+        raise
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

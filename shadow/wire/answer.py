@@ -66,8 +66,9 @@ def read_answer(exchange: Exchange, endpoint: Endpoint, decoded: Decoded) -> Rea
         _read_document(answer, reader, start, decoded.tail, exchange.status)
     elif start:
         _read_page(answer, start)
-    answer.error_kind = _kind(exchange, answer, endpoint)
-    if answer.streamed and answer.error_kind is None and exchange.outcome is Outcome.COMPLETE:
+    answer.error_kind = _kind(exchange, answer)
+    if exchange.outcome is Outcome.COMPLETE and not _UNREADABLE.intersection(answer.anomalies):
+        answer.error_kind = answer.error_kind or _flaw(answer, endpoint)
         _note_loose_ends(answer)
     return answer.reading()
 
@@ -144,8 +145,8 @@ def _to_next_event(tail: bytes) -> int:
     return min(starts, default=len(tail))
 
 
-def _kind(exchange: Exchange, answer: Assembly, endpoint: Endpoint) -> ErrorKind | None:
-    """What went wrong, the best witness first: the answer's words, its status, how it ended, what is missing in it."""
+def _kind(exchange: Exchange, answer: Assembly) -> ErrorKind | None:
+    """What went wrong, the best witness first: the answer's words, its status, its last word, how it broke."""
     if answer.error_kind:
         return answer.error_kind
     if exchange.status is not None and not 200 <= exchange.status < 300:
@@ -156,9 +157,7 @@ def _kind(exchange: Exchange, answer: Assembly, endpoint: Endpoint) -> ErrorKind
         return ErrorKind.TRUNCATED
     if exchange.outcome is Outcome.UPSTREAM_FAILED:
         return ErrorKind.NO_ANSWER
-    if exchange.outcome is not Outcome.COMPLETE or _UNREADABLE.intersection(answer.anomalies):
-        return None
-    return _flaw(answer, endpoint)
+    return None
 
 
 def _flaw(answer: Assembly, endpoint: Endpoint) -> ErrorKind | None:
@@ -176,6 +175,8 @@ def _flaw(answer: Assembly, endpoint: Endpoint) -> ErrorKind | None:
 
 def _note_loose_ends(answer: Assembly) -> None:
     """What a good stream left unsaid about its end."""
+    if answer.error_kind or not answer.streamed:
+        return
     if answer.finish_reason is None:
         answer.note("finish_missing")
     elif not answer.ended and not answer.counted:

@@ -9,17 +9,19 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
 import orjson
 
 WORD_CHARACTERS: Final = 256  # names, ids and reasons; the longest model name seen is under 100
 _NOTHING: Final[Mapping[str, Any]] = {}
-# Where a usage object may stand: the last few places, each no longer than this; real ones are under 3 kB. Unbounded,
-# a body of nothing but such keys would cost its length squared.
+# How many places are tried for what may stand in several, and how long a usage object, or what stands between it and
+# an end, may be: real ones are under 10 kB. Unbounded, a body of nothing but such keys would cost its length squared.
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(?=\{)')
-_USAGE_PLACES: Final = 16
-_USAGE_BYTES: Final = 64 << 10
+_PLACES: Final = 16
+_PIECE_BYTES: Final = 64 << 10
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)  # one that never ends goes to the end
 _EXACT: Final = json.JSONDecoder(parse_float=Decimal)
 
 
@@ -48,21 +50,34 @@ def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
     A float would turn a price into its neighbour. Only the usage object is parsed again, not the whole answer. `usage`
     may hold more than stands there, where a stream says it in halves.
     """
-    for candidate in _usages(data):
-        if candidate.keys() <= usage.keys() and _rounded(candidate.get("cost")) == usage.get("cost"):
+    for candidate, _ in _usages(data):
+        if all(_rounded(value) == usage.get(key) for key, value in candidate.items() if _is_plain(value)):
             return {**usage, **candidate}
     return usage
 
 
 def usage_in_fragment(data: bytes) -> Mapping[str, Any]:
-    """The last usage object in a piece of a JSON text, exactly; empty where there is none."""
-    return next(_usages(data), _NOTHING)
+    """The usage of a JSON object of which only the end is there; exact, and empty where there is none.
+
+    A usage object deeper inside counts something else, such as one of several models: what follows it tells its depth.
+    """
+    found = (usage for usage, end in _usages(data) if _depth(data[end:]) == (-1, 0))
+    return next(found, _NOTHING)
 
 
 def word_in_fragment(data: bytes, key: str) -> str | None:
-    """The first string that stands under a key in a piece of a JSON text."""
-    found = re.search(rb'"%s"\s*:\s*"([^"\\]{1,%d})"' % (key.encode(), WORD_CHARACTERS), data)
-    return found[1].decode("utf-8", "replace") if found else None
+    """The string under a key of a JSON object of which only the beginning is there; None where there is none."""
+    places = re.finditer(rb'"%s"\s*:\s*"([^"\\]{1,%d})"' % (key.encode(), WORD_CHARACTERS), data)
+    found = (place[1] for place in islice(places, _PLACES) if _depth(data[: place.start()]) == (1, 0))
+    return next((value.decode("utf-8", "replace") for value in found), None)
+
+
+def _depth(piece: bytes) -> tuple[int, int] | None:
+    """How many more objects and lists a piece of a JSON text opens than it closes; None for a piece that is too long."""
+    if len(piece) > _PIECE_BYTES:
+        return None
+    bare = _STRING.sub(b"", piece)
+    return bare.count(b"{") - bare.count(b"}"), bare.count(b"[") - bare.count(b"]")
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -93,15 +108,22 @@ def word(value: object) -> str | None:
     return value[:WORD_CHARACTERS] if isinstance(value, str) and value else None
 
 
-def _usages(data: bytes) -> Iterator[Mapping[str, Any]]:
-    """The usage objects in a JSON text, the last one first. A quote inside a string is escaped, so a key is a key."""
-    places = deque((found.end() for found in _USAGE.finditer(data)), maxlen=_USAGE_PLACES)
+def _usages(data: bytes) -> Iterator[tuple[Mapping[str, Any], int]]:
+    """The usage objects in a JSON text and where they end, the last one first.
+
+    A quote inside a string is escaped, so a key is a key. Latin-1 keeps characters and bytes in step.
+    """
+    places = deque((found.end() for found in _USAGE.finditer(data)), maxlen=_PLACES)
     for start in reversed(places):
         try:
-            usage, _ = _EXACT.raw_decode(data[start : start + _USAGE_BYTES].decode("utf-8", "replace"))
+            usage, length = _EXACT.raw_decode(data[start : start + _PIECE_BYTES].decode("latin-1"))
         except (ValueError, RecursionError):
             continue
-        yield mapping(usage)
+        yield mapping(usage), start + length
+
+
+def _is_plain(value: object) -> bool:
+    return value is not None and not isinstance(value, dict | list)
 
 
 def _rounded(value: object) -> object:

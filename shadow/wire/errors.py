@@ -125,10 +125,13 @@ _WORDS: Final = {
 # these are what a request is, not parameters of it.
 _ABOUT_THE_REQUEST: Final = (400, 404, 422)
 _NOT_PARAMETERS: Final = frozenset({"messages", "model", "input", "prompt"})
-_TOKENS: Final = re.compile(r"context (length|window|size)|maximum context|token limit|too many tokens", re.IGNORECASE)
+_TOKENS: Final = re.compile(
+    r"context (length|window|size)|maximum context|token limit|too many tokens|(prompt|input) is too long",
+    re.IGNORECASE,
+)
 _NO_SUCH_PARAMETER: Final = re.compile(
     r"(unsupported|unknown|unrecognized|unexpected|extra|invalid) "
-    r"(request )?(argument|parameter|param|field|input|property|keyword)",
+    r"(request )?(argument|parameter|param|field|input|property|keyword|name)",
     re.IGNORECASE,
 )
 _NOT_TAKEN: Final = re.compile(
@@ -235,4 +238,6 @@ def _about_the_request(fault: Mapping[str, Any], number: int) -> ErrorKind:
 
 
 def _message(fault: Mapping[str, Any]) -> str:
-    return text(fault.get("message"))[:_MESSAGE_CHARACTERS]
+    """What the error says to people, and what OpenRouter's upstream said to it."""
+    raw = text(mapping(fault.get("metadata")).get("raw"))
+    return f"{text(fault.get('message'))[:_MESSAGE_CHARACTERS]} {raw[:_MESSAGE_CHARACTERS]}"

@@ -22,6 +22,14 @@ Arrivals = Sequence[tuple[int, float]]  # (bytes of the answer so far, seconds),
 COALESCED_DELTAS: Final = 8
 NOTICEABLE: Final = 0.1
 
+NOTES: Final = frozenset(
+    {
+        "coalesced",  # something on the way held the first tokens back
+        "compressed",  # so did, most likely, the compressor
+        "not_recorded",  # the first token came after the last arrival that was kept
+    }
+)
+
 
 def read_timings(exchange: Exchange, reading: Reading, arrivals: Arrivals, output_tokens: int | None) -> Timings:
     """The timings of one exchange. `arrivals` count the same bytes as the offsets of the reading's deltas.

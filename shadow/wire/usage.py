@@ -6,7 +6,7 @@ reasoning tokens part of `completion_tokens`. Anthropic's `input_tokens` leaves 
 exchanges.)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -34,7 +34,7 @@ USD_PER_TICK: Final = Decimal("1e-10")  # xAI's `cost_in_usd_ticks`, by its API 
 
 _INPUT: Final = ("prompt_tokens", "input_tokens")
 _OUTPUT: Final = ("completion_tokens", "output_tokens")
-_CACHE_READ: Final = (  # part of the input
+_CACHE_READ_INSIDE: Final = (  # part of the input
     "prompt_tokens_details.cached_tokens",
     "input_tokens_details.cached_tokens",
     "prompt_token_details.cached_tokens",
@@ -42,12 +42,15 @@ _CACHE_READ: Final = (  # part of the input
     "prompt_cache_hit_tokens",
     "cached_tokens",
 )
-_CACHE_WRITE: Final = ("prompt_tokens_details.cache_write_tokens", "input_tokens_details.cache_write_tokens")
+_CACHE_WRITE_INSIDE: Final = ("prompt_tokens_details.cache_write_tokens", "input_tokens_details.cache_write_tokens")
+_CACHE_READ: Final = (*_CACHE_READ_INSIDE, "cache_read_input_tokens")
+_CACHE_WRITE: Final = (*_CACHE_WRITE_INSIDE, "cache_creation_input_tokens")
 _REASONING: Final = (
     "completion_tokens_details.reasoning_tokens",
     "output_tokens_details.reasoning_tokens",
     "reasoning_tokens",
 )
+_COSTS: Final = ("cost", "cost_in_usd_ticks", "estimated_cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +77,40 @@ def read_usage(exchange: Exchange, reading: Reading) -> Usage:
 def normalise(usage: Mapping[str, Any]) -> Usage:
     """A provider's usage object as counts whose input includes cached tokens and whose output includes reasoning."""
     counts = _Counts(usage)
-    given, output = counts.first(_INPUT), counts.first(_OUTPUT)
-    cache_read, cache_write = counts.first(_CACHE_READ), counts.first(_CACHE_WRITE)
-    if cache_read is None:
-        cache_read = counts.first(("cache_read_input_tokens",))
-        given = _sum(given, cache_read)
-    if cache_write is None:
-        cache_write = counts.first(("cache_creation_input_tokens",))
-        given = _sum(given, cache_write)
-    reasoning, total = counts.first(_REASONING), counts.first(("total_tokens",))
-    if output is None and given is not None and total == given:
-        output = 0  # an embedding: that nothing was generated is known, not missing
-    if reasoning and given is not None and output is not None and total == given + output + reasoning:
-        output += reasoning
-    anomalies = (*counts.anomalies, *_contradictions(given, output, cache_read, reasoning, total))
-    return Usage(given, output, cache_read, cache_write, reasoning, anomalies)
+    stated, total = counts.first(*_INPUT), counts.first("total_tokens")
+    cache_read, cache_write = counts.first(*_CACHE_READ), counts.first(*_CACHE_WRITE)
+    inside = counts.first(*_CACHE_READ_INSIDE, *_CACHE_WRITE_INSIDE) is not None
+    given = stated if inside else _sum(stated, cache_read or 0, cache_write or 0)
+    output, reasoning = _output(counts, given, total)
+    anomalies = [*counts.anomalies]
+    if total is not None and _sum(given, output) not in (None, total) and _sum(stated, output) != total:
+        anomalies.append("usage_total_mismatch")
+    if given is not None and cache_read is not None and cache_read > given:
+        anomalies.append("usage_cached_exceeds_input")
+    if output is not None and reasoning is not None and reasoning > output:
+        anomalies.append("usage_reasoning_exceeds_output")
+    return Usage(given, output, cache_read, cache_write, reasoning, tuple(anomalies))
+
+
+def _output(counts: "_Counts", given: int | None, total: int | None) -> tuple[int | None, int | None]:
+    """The output with its reasoning, and the reasoning. The total tells what the output's own count leaves out."""
+    output, reasoning = counts.first(*_OUTPUT), counts.first(*_REASONING)
+    if total is None:
+        return output, reasoning
+    if output is None and total == given:
+        return 0, reasoning  # an embedding: that nothing was generated is known, not missing
+    if reasoning and total == _sum(given, output, reasoning):
+        return _sum(output, reasoning), reasoning
+    return output, reasoning
 
 
 def reported(usage: Mapping[str, Any], source: bytes) -> Reported | None:
     """The cost that a usage object states, read again from `source`, the JSON text in which the object stands.
 
     It may be called `cost` (OpenRouter, and others after it), `cost_in_usd_ticks` (xAI) or `estimated_cost`
-    (DeepInfra). None where none of these is there.
+    (DeepInfra). None where none of these is there, or all are null.
     """
-    if not any(key in usage for key in ("cost", "cost_in_usd_ticks", "estimated_cost")):
+    if all(usage.get(key) is None for key in _COSTS):
         return None
     exact = exact_usage(source, usage)
     cost = exact.get("cost")
@@ -120,7 +133,7 @@ class _Counts:
         self._usage = usage
         self.anomalies: tuple[str, ...] = ()
 
-    def first(self, paths: tuple[str, ...]) -> int | None:
+    def first(self, *paths: str) -> int | None:
         """The count at the first of the paths that has one."""
         for path in paths:
             outer, dot, inner = path.partition(".")
@@ -135,19 +148,10 @@ class _Counts:
         return None
 
 
-def _contradictions(
-    given: int | None, output: int | None, cache_read: int | None, reasoning: int | None, total: int | None
-) -> Iterator[str]:
-    if total is not None and given is not None and output is not None and total != given + output:
-        yield "usage_total_mismatch"
-    if given is not None and cache_read is not None and cache_read > given:
-        yield "usage_cached_exceeds_input"
-    if output is not None and reasoning is not None and reasoning > output:
-        yield "usage_reasoning_exceeds_output"
-
-
-def _sum(count: int | None, more: int | None) -> int | None:
-    return count if count is None or more is None else count + more
+def _sum(*counts: int | None) -> int | None:
+    """The sum of counts; None where one of them is unknown."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _amount(value: object) -> Decimal | None:

@@ -9,6 +9,7 @@ processor time per exchange and its memory.
 import argparse
 import asyncio
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -17,8 +18,8 @@ from pathlib import Path
 
 import aiohttp
 import orjson
-import yaml
 
+from shadow.config import Candidate, Config, Storage, Upstream
 from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Outcome
 from shadow.frames import pack
 from tests.benchmarks.bench_store import exchange_id
@@ -85,12 +86,13 @@ def exchange(number: int, streamed: bytes) -> Exchange:
     )
 
 
-def configuration(candidates: int) -> str:
-    arms = [
-        {"name": f"candidate-{number}", "url": "http://127.0.0.1:9/v1", "models": {"*": "gpt-4o-mini"}}
+def configuration(directory: Path, candidates: int) -> Config:
+    arms = tuple(
+        Candidate(name=f"candidate-{number}", url="http://127.0.0.1:9/v1", models={"*": "gpt-4o-mini"})
         for number in range(candidates)
-    ]
-    return yaml.safe_dump({"upstream": {"url": "https://openrouter.ai"}, "consent_default": "deny", "candidates": arms})
+    )
+    store = Storage(path=directory / "shadow.db")
+    return Config(upstream=Upstream(url="https://openrouter.ai"), consent_default="deny", candidates=arms, store=store)
 
 
 def seconds_used(pid: int) -> float:
@@ -110,11 +112,11 @@ async def main(count: int, candidates: int) -> None:
     ]
     with tempfile.TemporaryDirectory() as name:
         socket = Path(name) / "recorder.sock"
-        command = (sys.executable, "-m", "shadow.record", "--directory", name, "--socket", socket)
+        command = (sys.executable, "-m", "shadow.record", "--socket", socket)
         began = time.perf_counter()
         with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: ASYNC220, S603
             assert process.stdin is not None
-            process.stdin.write(configuration(candidates).encode())
+            process.stdin.write(pickle.dumps(configuration(Path(name), candidates)))
             process.stdin.close()
             while not socket.exists():  # noqa: ASYNC110 (another process makes it)
                 await asyncio.sleep(0.005)

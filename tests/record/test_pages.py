@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from itertools import repeat
+from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -8,6 +9,7 @@ from shadow.frames import pack
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
+from shadow.record.reports import Reports
 from shadow.store.errors import Trouble
 from tests.record.conftest import FakeMirror
 from tests.record.samples import FakeStore, exchange, sample
@@ -15,7 +17,8 @@ from tests.record.samples import FakeStore, exchange, sample
 
 @pytest.fixture
 async def client(inbox: Inbox, mirror: FakeMirror, metrics: Metrics) -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
-    app = application(inbox, mirror, metrics, largest_batch=100_000)  # type: ignore[arg-type]
+    reports = Reports(Path("shadow.db"))
+    app = application(inbox, mirror, metrics, reports, largest_batch=100_000)  # type: ignore[arg-type]
     async with TestClient(TestServer(app)) as client:
         yield client
 

@@ -213,6 +213,15 @@ class TestSegments:
         assert (other.coverage.unconsidered, other.cost.ratio) == (1, Unknown("no pairs"))
 
 
+def test_spending_of_unknown_cost_is_unknown() -> None:
+    """A sum over no call is not zero dollars."""
+    spent = [
+        compare(totals(replays(), traffic), Scope()).spent_usd
+        for traffic in (Traffic(1, 1), Traffic(1, 1, cost_known=1))
+    ]
+    assert spent == [Unknown("no call of known cost"), Decimal(0)]
+
+
 def test_nothing_recorded() -> None:
     """A report of nothing is a report."""
     report = compare(Totals([Breakdown(())]), Scope())

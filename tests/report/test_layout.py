@@ -8,6 +8,8 @@ from shadow.report.layout import (
     count,
     dollars,
     duration,
+    estimated_dollars,
+    many,
     painter,
     percent,
     safe,
@@ -82,6 +84,12 @@ def test_dollars_have_digits_that_say_something(amount: str, shown: str) -> None
     assert dollars(Decimal(amount)) == shown
 
 
+@pytest.mark.parametrize(("amount", "shown"), [("1234.5", "+1,234"), ("-12.345", "−12.34"), ("0.0012345", "+0.00123")])
+def test_estimated_dollars_claim_no_cents_of_hundreds(amount: str, shown: str) -> None:
+    """An estimate is not exact to the cent."""
+    assert estimated_dollars(Decimal(amount)) == shown
+
+
 @pytest.mark.parametrize(
     ("value", "shown"), [(0.0123, "+0.012"), (2.345, "+2.35"), (-123.44, "−123.4"), (0.0, "0.000")]
 )
@@ -101,3 +109,8 @@ def test_percentages(share: float, shown: str) -> None:
 def test_counts() -> None:
     """Thousands apart."""
     assert count(1234567) == "1,234,567"
+
+
+def test_so_many_of_something() -> None:
+    """One is not several."""
+    assert [many(number, "pair") for number in (0, 1, 2000)] == ["0 pairs", "1 pair", "2,000 pairs"]

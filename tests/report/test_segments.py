@@ -50,3 +50,9 @@ def test_names_share_the_room_that_numbers_leave(tmp_path: Path) -> None:
     path = stored(tmp_path / "shadow.db", ["a" * 200])
     shown = lines_of(path, Scope(breakdowns=(("tenant", "feature", "plan", "model"),)))
     assert max(map(columns, shown)) <= 100
+
+
+def test_columns_of_zeros_are_left_out(tmp_path: Path) -> None:
+    """What did not happen anywhere takes no room."""
+    shown = "\n".join(lines_of(stored(tmp_path / "shadow.db", ["acme"]), Scope()))
+    assert ("withheld" in shown, "dropped" in shown, "eligible" in shown) == (False, False, True)

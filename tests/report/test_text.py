@@ -53,7 +53,7 @@ def test_colour_changes_nothing_else(report: Report) -> None:
 
 def test_counts_of_every_outcome_are_accounted_for(report: Report) -> None:
     """The line of the coverage adds up."""
-    line = re.search(r"Coverage:.*?pairs\.", text.render(report), re.DOTALL)
+    line = re.search(r"Coverage:.*?pairs?\.", text.render(report), re.DOTALL)
     assert line is not None
     numbers = {what: int(number.replace(",", "")) for number, what in re.findall(r"(\d[\d,]*)\s+(\w+)", line[0])}
     assert numbers["exchanges"] == numbers["ineligible"] + numbers["eligible"]
@@ -82,7 +82,13 @@ def test_unknown_costs_are_said(tmp_path: Path) -> None:
     one = exchange()
     recorded = Recorded(one, observation(), (replay(one, seen=observation(usd(None))),))
     shown = " ".join(text.render(report_of(tmp_path, [recorded])).split())
-    assert "1 pairs have an unknown cost (0 at the primary, 1 at the candidate) and are in neither sum." in shown
+    assert "Of unknown cost, in neither sum: 1 pair (0 at the primary, 1 at the candidate)." in shown
+
+
+def test_unknown_spending_is_not_nothing(tmp_path: Path) -> None:
+    """Calls without a known cost did not cost nothing."""
+    shown = " ".join(text.render(report_of(tmp_path, [Recorded(exchange(), observation(usd(None)))])).split())
+    assert ("What they cost is not known." in shown, "0.00 USD" in shown) == (True, False)
 
 
 def test_hostile_names_are_escaped(tmp_path: Path) -> None:
@@ -100,7 +106,14 @@ def test_no_exchanges(tmp_path: Path) -> None:
 def test_no_replays(tmp_path: Path) -> None:
     """Traffic alone is reported, and why there is no comparison."""
     shown = text.render(report_of(tmp_path, [Recorded(exchange(), observation())]))
-    assert ("1 exchanges" in shown, "No replays" in shown) == (True, True)
+    assert ("1 exchange," in shown, "No replays" in shown) == (True, True)
+
+
+def test_no_replays_to_one_candidate(tmp_path: Path) -> None:
+    """A name that was mistyped is repeated."""
+    one = exchange()
+    shown = text.render(report_of(tmp_path, [Recorded(one, observation(), (replay(one),))], Scope(candidate="fery")))
+    assert "No replays to fery" in shown
 
 
 def test_restrictions_are_repeated(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """A process with a store of its own, for tests that kill it or take its disk away.
 
 `python -m tests.store.child PATH` adds batch after batch until it is killed, and prints each acknowledged exchange's
-number. With `--file-bytes N` no file may grow beyond N bytes: it prints the trouble that this makes, lifts the limit,
-adds again and prints how many rows there are.
+ids. With `--until-full` it adds until the disk refuses, prints the trouble, makes room by removing `ballast` and the
+limit that `--file-bytes` set, adds again and prints whether every acknowledged row is there. With `--prune-when-full`
+the room is made by retention instead.
 """
 
 import argparse
@@ -17,10 +18,12 @@ from pathlib import Path
 
 from shadow.exchange import Recorded
 from shadow.store.errors import StoreError
+from shadow.store.limits import Limits
 from shadow.store.sqlite import SQLiteStore
-from tests.store.samples import recorded
+from tests.store.samples import BEGAN, recorded
 
 BATCH = 20
+RESERVE_BYTES = 6 << 20  # more than the log holds between two checkpoints
 
 
 def batches() -> Iterator[list[Recorded]]:
@@ -47,9 +50,9 @@ async def until_killed(path: Path) -> None:
     await asyncio.gather(add(), add(), add())
 
 
-async def until_full(path: Path) -> None:
+async def until_full(path: Path, prune: bool) -> None:
     """Add until the disk refuses; then, with room again, add what was refused."""
-    store = await SQLiteStore.open(path)
+    store = await SQLiteStore.open(path, Limits(reserve_bytes=RESERVE_BYTES))
     acknowledged = 0
     for batch in batches():
         try:
@@ -57,7 +60,10 @@ async def until_full(path: Path) -> None:
         except StoreError as error:
             say(error.trouble)
             break
-    make_room(path)
+    if prune:
+        acknowledged -= await store.prune(BEGAN + acknowledged / 2000)
+    else:
+        make_room(path)
     acknowledged += len(await store.add(batch))
     await store.close()
     with closing(sqlite3.connect(path)) as connection:
@@ -77,12 +83,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("path", type=Path)
     parser.add_argument("--until-full", action="store_true")
+    parser.add_argument("--prune-when-full", action="store_true")
     parser.add_argument("--file-bytes", type=int)
     arguments = parser.parse_args()
     if arguments.file_bytes:
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (arguments.file_bytes, hard))
-    asyncio.run((until_full if arguments.until_full else until_killed)(arguments.path))
+    if arguments.until_full or arguments.prune_when_full:
+        asyncio.run(until_full(arguments.path, arguments.prune_when_full))
+    else:
+        asyncio.run(until_killed(arguments.path))
 
 
 if __name__ == "__main__":

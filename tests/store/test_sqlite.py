@@ -1,42 +1,13 @@
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from shadow.exchange import ReplayOutcome
 from shadow.store.errors import StoreError, Trouble
-from shadow.store.limits import Limits
 from shadow.store.sqlite import Ended, SQLiteStore
-from tests.store.samples import BEGAN, exchange, exchange_id, observation, recorded, replay
-
-Query = Callable[..., list[tuple[Any, ...]]]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "shadow.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SQLiteStore]:
-    store = await SQLiteStore.open(path, Limits(prune_rows=3, prune_pages=1), clock=lambda: 123.5)
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def query(path: Path) -> Query:
-    """What a reader of its own sees: committed rows."""
-
-    def read(statement: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            return connection.execute(statement).fetchall()
-
-    return read
+from tests.store.conftest import Query
+from tests.store.samples import exchange, exchange_id, observation, recorded, replay
 
 
 async def test_what_is_added_is_committed(store: SQLiteStore, query: Query) -> None:
@@ -128,31 +99,6 @@ async def test_pending_replays_of_an_earlier_run_are_ended(path: Path, query: Qu
     assert query("SELECT count(*) FROM replays WHERE outcome IS NULL") == [(0,)]
 
 
-async def test_retention_deletes_what_began_before(store: SQLiteStore, query: Query) -> None:
-    """Exchanges begun before the moment go, with their replays, in as many steps as it takes; later ones stay."""
-    await store.add([recorded(number, "ferry") for number in range(10)])
-    assert await store.prune(BEGAN + 0.008) == 8
-    assert query("SELECT count(*), min(started_at) FROM exchanges") == [(2, BEGAN + 0.008)]
-    assert query("SELECT count(*) FROM replays") == [(2,)]
-
-
-async def test_retention_gives_space_back(store: SQLiteStore, path: Path) -> None:
-    """A database whose rows are gone is small again."""
-    await store.add([recorded(number) for number in range(500)])
-    await store.prune(BEGAN + 100)
-    await store.close()
-    assert path.stat().st_size < 50_000
-
-
-async def test_rows_are_added_between_the_steps_of_retention(store: SQLiteStore) -> None:
-    """Who hands over exchanges while old ones are deleted waits for one step, not for all."""
-    await store.add([recorded(number) for number in range(300)])
-    pruning = asyncio.create_task(store.prune(BEGAN + 100))
-    await store.add([recorded(1_000_000)])
-    assert not pruning.done()
-    assert await pruning == 300
-
-
 async def test_a_closed_store_says_so(store: SQLiteStore) -> None:
     """After closing, every call raises StoreError."""
     await store.close()
@@ -169,14 +115,3 @@ async def test_closing_commits_what_waits(path: Path, query: Query) -> None:
     await store.close()
     assert [len(await one) for one in adding] == [1] * 5
     assert query("SELECT count(*) FROM exchanges") == [(5,)]
-
-
-async def test_a_deleted_exchange_leaves_no_trace(store: SQLiteStore, path: Path) -> None:
-    """What retention deleted is on no page of the database and, once closed, in no log."""
-    canary = "canary-7f3a91"
-    traced = recorded(0)
-    object.__setattr__(traced.exchange, "path", f"/{canary}")
-    await store.add([traced, recorded(1)])
-    await store.prune(BEGAN + 0.001)
-    await store.close()
-    assert all(canary.encode() not in file.read_bytes() for file in path.parent.iterdir())

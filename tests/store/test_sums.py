@@ -133,6 +133,7 @@ class TestOutcomes:
             errors=2,
             cancelled=1,
             cost_unknown=1,
+            cost_known=1,
             cost_nano=1_000_000,
             no_tenant=1,
             no_feature=1,

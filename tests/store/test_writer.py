@@ -247,11 +247,13 @@ def namespaces_allowed() -> bool:
 
 
 @pytest.mark.skipif(not namespaces_allowed(), reason="needs Linux user namespaces, to mount a small disk")
-def test_a_full_disk_is_survived(tmp_path: Path) -> None:
-    """On a disk without room the caller is told so, and with room again everything is stored once."""
+@pytest.mark.parametrize("mode", ["--until-full", "--prune-when-full"])
+def test_a_full_disk_is_survived(tmp_path: Path, mode: str) -> None:
+    """On a disk without room the caller is told so; with room again, be it made by deleting old rows on that very
+    disk, everything is stored once."""
     script = (
-        f"mount -t tmpfs -o size=3m none {tmp_path} && head -c 1M /dev/zero > {tmp_path}/ballast"
-        f" && exec {' '.join(CHILD)} {tmp_path}/shadow.db --until-full"
+        f"mount -t tmpfs -o size=16m none {tmp_path} && head -c 3M /dev/zero > {tmp_path}/ballast"
+        f" && exec {' '.join(CHILD)} {tmp_path}/shadow.db {mode}"
     )
     done = run(*NAMESPACES, "sh", "-c", script)
     assert (done.stdout.splitlines(), done.returncode) == (["disk_full", "True ok"], 0), done.stderr

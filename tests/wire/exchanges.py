@@ -3,8 +3,11 @@
 import json
 from typing import Any
 
-from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Headers, Outcome
+from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Headers, Observation, Outcome
+from shadow.wire.observe import observe
+from shadow.wire.prices import PriceBook
 
+BOOK = PriceBook({}, None, openrouter=True)  # what an answer states is believed, and nothing else is known
 CHAT = "/api/v1/chat/completions"
 SSE = (("content-type", "text/event-stream"),)
 
@@ -43,6 +46,11 @@ def exchange(
         total_s=total_s,
         arrivals=arrivals,
     )
+
+
+def seen(answer: bytes | Body = b"", *request: Any, **how: Any) -> Observation:
+    """What is read out of an exchange made from a few words, as `exchange` takes them."""
+    return observe(exchange(answer, *request, **how), BOOK)
 
 
 def whole(data: bytes) -> Body:

@@ -5,17 +5,12 @@ from typing import Any
 
 import pytest
 
-from shadow.exchange import Answer, Observation, ToolCall
-from shadow.wire.observe import observe
-from shadow.wire.prices import PriceBook
-from tests.wire.exchanges import chunk, exchange, stream
+from shadow.exchange import Answer, Observation, Outcome, ToolCall
+from shadow.wire.assembly import MAX_TOOL_CALLS
+from shadow.wire.sse import MAX_LINE_BYTES
+from tests.wire.exchanges import chunk, seen, stream
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
-
-
-def seen(answer: bytes, **how: Any) -> Observation:
-    """What is read out of an answer to a chat request."""
-    return observe(exchange(answer, **how), PriceBook({}, None))
 
 
 def streamed(*chunks: dict[str, Any], **how: Any) -> Observation:
@@ -229,3 +224,32 @@ def test_an_empty_completion_is_an_error() -> None:
     """A cold start answers 200 with no content, no tokens and no reason."""
     message = {"message": {"content": None}, "finish_reason": None}
     assert seen(json.dumps({"id": "gen-1", "choices": [message], "usage": USAGE}).encode()).error_kind == "empty"
+
+
+def test_an_event_that_is_no_json_is_noted_and_passed_over() -> None:
+    """What comes after it still counts."""
+    body = stream(chunk("He"), end=b"data: {half\n\n") + stream(chunk("llo", finish="stop", usage=USAGE))
+    observation = seen(body)
+    assert (observation.answer.text, observation.anomalies) == ("Hello", ("malformed_event",))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CLIENT_CANCELLED, Outcome.UPSTREAM_TRUNCATED])
+def test_half_an_event_at_the_end_of_a_broken_stream_is_nothing_odd(outcome: Outcome) -> None:
+    """The outcome has told of the break already."""
+    body = stream(chunk("Hello"), end=b'data: {"id": "gen-')
+    observation = seen(body, outcome=outcome)
+    assert (observation.answer.text, observation.anomalies) == ("Hello", ())
+
+
+def test_a_line_beyond_all_bounds_is_noted() -> None:
+    """What was said before it is kept; no judgement is made of an answer that was not read to its end."""
+    body = stream(chunk("Hello"), end=b"data: " + b"x" * MAX_LINE_BYTES)
+    observation = seen(body)
+    assert observation.answer.text == "Hello"
+    assert (observation.anomalies, observation.error_kind) == (("line_too_long",), None)
+
+
+def test_tool_calls_without_number_are_bounded() -> None:
+    """A hostile stream of ever new indexes costs no more than a bound's worth of memory."""
+    calls = [call(index, name="f", arguments="{}") for index in range(MAX_TOOL_CALLS + 5)]
+    assert len(streamed(chunk("", tool_calls=calls)).answer.tool_calls) == MAX_TOOL_CALLS

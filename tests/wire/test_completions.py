@@ -3,17 +3,15 @@
 import json
 from typing import Any
 
-from shadow.exchange import Observation
-from shadow.wire.observe import observe
-from shadow.wire.prices import PriceBook
-from tests.wire.exchanges import exchange, stream
+from shadow.exchange import Body, Observation
+from tests.wire.exchanges import seen, stream
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
 
 
-def seen(answer: bytes) -> Observation:
-    """What is read out of an answer to a text completion."""
-    return observe(exchange(answer, {"model": "v/m", "prompt": "Say"}, path="/api/v1/completions"), PriceBook({}, None))
+def said(answer: bytes | Body, **how: Any) -> Observation:
+    """What is read out of an answer at this endpoint."""
+    return seen(answer, {"model": "v/m", "prompt": "Say"}, path="/api/v1/completions", **how)
 
 
 def piece(text: str, finish: str | None = None, **more: Any) -> dict[str, Any]:
@@ -24,7 +22,7 @@ def piece(text: str, finish: str | None = None, **more: Any) -> dict[str, Any]:
 
 def test_a_plain_completion() -> None:
     """Text, finish reason, model and usage come out of a body."""
-    observation = seen(json.dumps(piece("Hello", "length", usage=USAGE)).encode())
+    observation = said(json.dumps(piece("Hello", "length", usage=USAGE)).encode())
     assert (observation.answer.text, observation.finish_reason) == ("Hello", "length")
     assert (observation.response_model, observation.generation_id) == ("v/m", "cmpl-1")
     assert observation.usage.output_tokens == 2
@@ -32,7 +30,7 @@ def test_a_plain_completion() -> None:
 
 def test_a_streamed_completion() -> None:
     """The same facts come out of a stream."""
-    observation = seen(stream(piece("Hel"), piece("lo", "stop"), {"choices": [], "usage": USAGE}))
+    observation = said(stream(piece("Hel"), piece("lo", "stop"), {"choices": [], "usage": USAGE}))
     assert (observation.answer.text, observation.finish_reason) == ("Hello", "stop")
     assert (observation.stream, observation.usage.output_tokens, observation.anomalies) == (False, 2, ())
 
@@ -40,4 +38,4 @@ def test_a_streamed_completion() -> None:
 def test_of_several_completions_the_first_is_read() -> None:
     """With n > 1 the others are left alone."""
     other = {"choices": [{"index": 1, "text": "NO", "finish_reason": "length"}]}
-    assert seen(stream(piece("Y"), other, piece("es", "stop"), other)).answer.text == "Yes"
+    assert said(stream(piece("Y"), other, piece("es", "stop"), other)).answer.text == "Yes"

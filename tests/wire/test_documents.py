@@ -5,6 +5,7 @@ import pytest
 from shadow.wire.documents import (
     WORD_CHARACTERS,
     JSONError,
+    as_json,
     mapping,
     parse,
     sequence,
@@ -55,9 +56,40 @@ def test_a_word_is_short() -> None:
     assert word("x" * 10_000) == "x" * WORD_CHARACTERS
 
 
-def test_a_fragment_tells_its_words_and_usage() -> None:
-    """From the two ends of a cut body, the names at its head and the usage at its tail are read."""
-    assert word_in_fragment(b'{"id" : "gen-1", "model":"v/m", "choi', "model") == "v/m"
-    assert word_in_fragment(b'{"id": "gen-1", "mo', "model") is None
-    assert usage_in_fragment(b'half a text"}],"usage":{"prompt_tokens":3}}') == {"prompt_tokens": 3}
-    assert usage_in_fragment(b'half a text"}],"usage":{"prompt_tok') == {}
+@pytest.mark.parametrize(
+    ("start", "model"),
+    [
+        (b'{"id" : "gen-1", "model":"v/m", "choi', "v/m"),
+        (b'{"checks": [{"model": "guard"}], "model": "v/m", "choi', "v/m"),
+        (b'{"text": "}]\\"", "model": "v/m", "choi', "v/m"),
+        (b'{"checks": [{"model": "guard"', None),
+        (b'{"id": "gen-1", "mo', None),
+        (b'{"model": ["v/m"]', None),
+    ],
+)
+def test_a_word_of_a_fragment_is_the_whole_answers(start: bytes, model: str | None) -> None:
+    """The model of something inside the answer is not the answer's."""
+    assert word_in_fragment(start, "model") == model
+
+
+@pytest.mark.parametrize(
+    ("end", "usage"),
+    [
+        (b'half a text"}],"usage":{"prompt_tokens":3}}', {"prompt_tokens": 3}),
+        (b'half"}],"usage":{"prompt_tokens":3},"x":[{"y":"}]\\"}"}]}\n', {"prompt_tokens": 3}),
+        (b'half"}],"usage":{"prompt_tokens":3},"breakdown":[{"usage":{"prompt_tokens":1}}]}', {"prompt_tokens": 3}),
+        (b'half"}],"breakdown":[{"usage":{"prompt_tokens":1}}]}', {}),
+        (b'half"}],"usage":{"prompt_tokens":3}', {}),
+        (b'half"}],"usage":{"prompt_tok', {}),
+        ('é"}],"usage":{"é":1}}'.encode(), {"Ã©": 1}),
+    ],
+)
+def test_the_usage_of_a_fragment_is_the_whole_answers(end: bytes, usage: dict[str, int]) -> None:
+    """A count of a part of the answer, or one whose place cannot be told, is not taken for it."""
+    assert usage_in_fragment(end) == usage
+
+
+def test_a_value_as_text() -> None:
+    """What some send as a value is compared with what others send as text."""
+    assert as_json({"x": [1, "é"]}) == '{"x":[1,"é"]}'
+    assert as_json({"x": 2**70}) == ""

@@ -1,17 +1,15 @@
 """Embeddings."""
 
 import json
+from typing import Any
 
-from shadow.exchange import Answer, Observation, Usage
-from shadow.wire.observe import observe
-from shadow.wire.prices import PriceBook
-from tests.wire.exchanges import exchange, whole
+from shadow.exchange import Answer, Body, Observation, Usage
+from tests.wire.exchanges import seen
 
 
-def seen(answer: bytes) -> Observation:
-    """What is read out of an answer to a request for embeddings."""
-    request = {"model": "v/e", "input": ["one", "two"]}
-    return observe(exchange(answer, request, path="/api/v1/embeddings"), PriceBook({}, None, openrouter=True))
+def said(answer: bytes | Body, **how: Any) -> Observation:
+    """What is read out of an answer at this endpoint."""
+    return seen(answer, {"model": "v/e", "input": ["one", "two"]}, path="/api/v1/embeddings", **how)
 
 
 def body(count: int) -> bytes:
@@ -23,7 +21,7 @@ def body(count: int) -> bytes:
 
 def test_an_embedding_is_counted_and_not_kept() -> None:
     """Who made it and what it cost are facts; the vector is none, and having no finish reason is no fault."""
-    observation = seen(body(1536))
+    observation = said(body(1536))
     assert (observation.response_model, observation.provider) == ("v/e-1", "V")
     assert (observation.usage, str(observation.cost.usd)) == (Usage(8, 0), "1.6E-7")
     assert (observation.answer, observation.error_kind, observation.anomalies) == (Answer(), None, ())
@@ -32,9 +30,12 @@ def test_an_embedding_is_counted_and_not_kept() -> None:
 def test_a_cut_embedding_keeps_its_usage() -> None:
     """Vectors outgrow a capture first of all; the usage stands at the end."""
     data = body(5000)
-    cut = whole(data).__class__(data[:200], data[-200:], len(data))
-    observation = observe(
-        exchange(cut, {"input": "x"}, path="/api/v1/embeddings"), PriceBook({}, None, openrouter=True)
-    )
+    observation = said(Body(data[:200], data[-200:], len(data)))
     assert (observation.usage.input_tokens, str(observation.cost.usd)) == (8, "1.6E-7")
     assert (observation.anomalies, observation.error_kind) == (("capture_cut",), None)
+
+
+def test_an_embedding_in_an_event_is_read_all_the_same() -> None:
+    """No server is known to do it, and nothing is lost by taking it."""
+    observation = said(b"data: " + body(3) + b"\n\ndata: [DONE]\n\n")
+    assert (observation.usage, observation.error_kind) == (Usage(8, 0), None)

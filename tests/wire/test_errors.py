@@ -7,15 +7,12 @@ import pytest
 
 from shadow.exchange import Observation
 from shadow.wire.errors import ERROR_KINDS, ErrorKind, by_status, error_kind
-from shadow.wire.observe import observe
-from shadow.wire.prices import PriceBook
-from tests.wire.exchanges import chunk, exchange, stream
+from tests.wire.exchanges import chunk, seen, stream
 
 
-def seen(answer: bytes | dict[str, Any], **how: Any) -> Observation:
-    """What is read out of an answer to a chat request."""
-    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    return observe(exchange(body, **how), PriceBook({}, None))
+def answered(document: Any, status: int = 200) -> Observation:
+    """What is read out of a JSON answer to a chat request."""
+    return seen(json.dumps(document).encode(), status=status)
 
 
 def openrouter(code: object, message: str = "", **more: Any) -> dict[str, Any]:
@@ -126,7 +123,7 @@ SHAPES = [
 @pytest.mark.parametrize(("status", "document", "kind"), SHAPES)
 def test_an_error_is_one_word(status: int, document: Any, kind: str) -> None:
     """Every documented shape of error is understood, the specific word before the parameter before the status."""
-    assert seen(json.dumps(document).encode(), status=status).error_kind == kind
+    assert answered(document, status).error_kind == kind
 
 
 @pytest.mark.parametrize(
@@ -149,7 +146,7 @@ def test_an_error_is_one_word(status: int, document: Any, kind: str) -> None:
 )
 def test_a_success_status_may_hold_an_error(document: Any, kind: str) -> None:
     """200 says only that the provider had begun: the body is believed."""
-    assert seen(json.dumps(document).encode()).error_kind == kind
+    assert answered(document).error_kind == kind
 
 
 FAULT = {"error": {"code": 502, "message": "Provider disconnected", "metadata": {"error_type": "provider_unavailable"}}}
@@ -206,7 +203,7 @@ def test_what_is_no_answer_at_all(body: bytes, status: int, kind: str) -> None:
 
 def test_an_error_owes_no_usage() -> None:
     """Missing usage is odd for an answer, not for a refusal of one."""
-    assert seen(openrouter(429), status=429).usage.anomalies == ()
+    assert answered(openrouter(429), 429).usage.anomalies == ()
     assert seen(stream(chunk("Hi", finish="stop"))).usage.anomalies == ("usage_missing",)
 
 

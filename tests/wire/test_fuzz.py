@@ -22,16 +22,15 @@ from shadow.wire.documents import WORD_CHARACTERS
 from shadow.wire.errors import ERROR_KINDS
 from shadow.wire.features import FEATURES
 from shadow.wire.observe import ANOMALIES, observe
-from shadow.wire.prices import PriceBook
 from shadow.wire.request import PATHS
+from shadow.wire.timings import NOTES
 from shadow.wire.usage import MAX_TOKENS
 from tests import recorded
-from tests.wire.exchanges import CHAT, exchange, from_recording, whole
+from tests.wire.exchanges import BOOK, CHAT, exchange, from_recording, whole
 from tests.wire.test_samples import EXPECTED, SAMPLES
 
 DAMAGES = int(os.environ.get("SHADOW_FUZZ", "8000"))
 SEED = int(os.environ.get("SHADOW_SEED", "20261123"))
-BOOK = PriceBook({}, None, openrouter=True)
 KEY = re.compile(rb'"(\w+)":')
 
 # What turns a good answer into an odd one: values of another type, limits, framing, and bytes that mean something.
@@ -130,6 +129,7 @@ def assert_bounded(seen: Observation, source: Exchange) -> None:
     if not source.response_headers:
         assert len(seen.answer.text) + len(seen.answer.reasoning) <= source.response_body.size
     assert seen.timings.ttft_s is None or seen.timings.ttft_s >= 0
+    assert seen.timings.note is None or (seen.timings.note in NOTES and seen.timings.ttft_s is None)
 
 
 def test_damaged_answers_do_not_raise() -> None:

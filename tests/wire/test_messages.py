@@ -5,19 +5,15 @@ from typing import Any
 
 import pytest
 
-from shadow.exchange import Answer, Observation, ToolCall, Usage
-from shadow.wire.observe import observe
-from shadow.wire.prices import PriceBook
-from tests.wire.exchanges import exchange
+from shadow.exchange import Answer, Body, Observation, ToolCall, Usage
+from tests.wire.exchanges import seen
 
 START_USAGE = {"input_tokens": 10, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 90, "output_tokens": 1}
 
 
-def seen(answer: bytes, **how: Any) -> Observation:
-    """What is read out of an answer to `POST /messages`."""
-    request = {"model": "v/m", "max_tokens": 99, "messages": []}
-    book = PriceBook({}, None, openrouter=True)
-    return observe(exchange(answer, request, path="/api/v1/messages", **how), book)
+def said(answer: bytes | Body, **how: Any) -> Observation:
+    """What is read out of an answer at this endpoint."""
+    return seen(answer, {"model": "v/m", "max_tokens": 99, "messages": []}, path="/api/v1/messages", **how)
 
 
 def message(*content: dict[str, Any], stop: str | None = "end_turn", **more: Any) -> dict[str, Any]:
@@ -52,7 +48,7 @@ def end(stop: str, **usage: Any) -> dict[str, Any]:
 
 def test_a_plain_message() -> None:
     """Text, thought, tool calls, usage and identity come out of a body."""
-    observation = seen(
+    observation = said(
         json.dumps(
             message(
                 {"type": "thinking", "thinking": "Hm.", "signature": "Ev"},
@@ -73,12 +69,12 @@ def test_a_plain_message() -> None:
 )
 def test_stop_reasons_are_in_the_usual_words(stop: str, finish: str) -> None:
     """Anthropic's reasons are compared with others', so they are named like them."""
-    assert seen(json.dumps(message({"type": "text", "text": "x"}, stop=stop)).encode()).finish_reason == finish
+    assert said(json.dumps(message({"type": "text", "text": "x"}, stop=stop)).encode()).finish_reason == finish
 
 
 def test_a_streamed_message() -> None:
     """Blocks are assembled by index, usage comes in two halves, pings mean nothing."""
-    observation = seen(
+    observation = said(
         streamed(
             START,
             {"type": "ping"},
@@ -105,13 +101,13 @@ def test_a_streamed_message() -> None:
 def test_a_cost_in_the_second_half_is_taken_as_written() -> None:
     """Joining the halves of a usage loses no digit of its cost."""
     last = streamed(end("end_turn", output_tokens=20, cost=0.5)).replace(b"0.5", b"0.50000000000000000001")
-    assert str(seen(streamed(START, block(0, type="text", text="Hi")) + last).cost.usd) == "0.50000000000000000001"
+    assert str(said(streamed(START, block(0, type="text", text="Hi")) + last).cost.usd) == "0.50000000000000000001"
 
 
 def test_the_second_half_of_the_usage_may_repeat_the_first() -> None:
     """Newer servers send the whole usage at the end; nulls in it take nothing away."""
     last = end("end_turn", input_tokens=10, cache_read_input_tokens=None, output_tokens=20)
-    usage = seen(streamed(START, block(0, type="text", text="Hi"), last, STOP)).usage
+    usage = said(streamed(START, block(0, type="text", text="Hi"), last, STOP)).usage
     assert (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens) == (100, 90, 20)
 
 
@@ -122,13 +118,13 @@ def test_the_second_half_of_the_usage_may_repeat_the_first() -> None:
 def test_a_stream_that_fails(error: str, kind: str) -> None:
     """An error event ends the stream."""
     fault = {"type": "error", "error": {"type": error, "message": "…"}, "request_id": "req_1"}
-    observation = seen(streamed(START, block(0, type="text", text="Hi"), fault))
+    observation = said(streamed(START, block(0, type="text", text="Hi"), fault))
     assert (observation.error_kind, observation.answer.text) == (kind, "Hi")
 
 
 def test_a_stream_that_breaks_off() -> None:
     """Without a stop the message is truncated; what the start counted is kept."""
-    observation = seen(streamed(START, block(0, type="text", text=""), delta(0, type="text_delta", text="Hel")))
+    observation = said(streamed(START, block(0, type="text", text=""), delta(0, type="text_delta", text="Hel")))
     assert (observation.error_kind, observation.answer.text, observation.usage.input_tokens) == (
         "truncated",
         "Hel",

@@ -1,31 +1,14 @@
 """`observe`: the facts of one exchange, whatever it is."""
 
+import gzip
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from shadow.exchange import UNKNOWN_COST, Body, Cost, Observation, Outcome
+from shadow.exchange import UNKNOWN_COST, Body, Outcome
 from shadow.wire.observe import ANOMALIES, observe
 from tests import recorded
-from tests.wire.exchanges import chunk, exchange, from_recording, stream
-
-
-class Book:
-    """A price book that knows what was stated and nothing else."""
-
-    def __init__(self) -> None:
-        self.stated: Any = None
-
-    def cost(self, *given: Any, **_: Any) -> Cost:
-        """Note what was stated."""
-        self.stated = given[3]
-        return UNKNOWN_COST
-
-
-def seen(*args: Any, **kwargs: Any) -> Observation:
-    """The observation of an exchange made from a few words."""
-    return observe(exchange(*args, **kwargs), Book())
+from tests.wire.exchanges import BOOK, chunk, from_recording, seen, stream
 
 
 def test_a_call_that_is_no_inference_has_transport_facts_only() -> None:
@@ -51,11 +34,9 @@ def test_a_plain_answer_is_read() -> None:
 
 
 def test_a_cost_is_taken_as_written() -> None:
-    """A stated cost reaches the price book digit by digit, in a stream as in a body."""
-    book = Book()
+    """A stated cost is stored digit by digit."""
     usage = '"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,"cost":0.00012104999999999999000}'
-    observe(exchange(f'{{"choices":[],{usage}}}'.encode()), book)
-    assert str(book.stated.cost) == "0.00012104999999999999000"
+    assert str(seen(f'{{"choices":[],{usage}}}'.encode()).cost.usd) == "0.00012104999999999999000"
 
 
 def test_a_stream_cut_in_the_middle_keeps_what_its_end_says() -> None:
@@ -75,10 +56,9 @@ def test_a_body_cut_in_the_middle_keeps_what_its_ends_say() -> None:
         b"x" * 900
     )
     body += b',"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,"cost":0.25}}'
-    book = Book()
-    observation = observe(exchange(Body(body[:100], body[-100:], len(body))), book)
+    observation = seen(Body(body[:100], body[-100:], len(body)))
     assert (observation.response_model, observation.usage.input_tokens) == ("v/m-1", 3)
-    assert book.stated.cost == Decimal("0.25")
+    assert observation.cost.usd == Decimal("0.25")
     assert (observation.anomalies, observation.error_kind) == (("capture_cut",), None)
 
 
@@ -97,6 +77,56 @@ def test_a_stream_without_an_end_is_judged_by_how_it_ended(outcome: Outcome, sta
     assert seen(body, outcome=outcome, status=status).error_kind == kind
 
 
+def test_a_response_cache_hit_is_noted() -> None:
+    """OpenRouter's own cache answers in no time and for nothing: statistics must be able to leave it out."""
+    body = stream(chunk("Hi", finish="stop", usage={"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}))
+    assert seen(body, response_headers=(("x-openrouter-cache-status", "HIT"),)).anomalies == ("response_cache_hit",)
+    assert seen(body, response_headers=(("x-openrouter-cache-status", "MISS"),)).anomalies == ()
+
+
+def test_a_request_that_cannot_be_read_is_noted() -> None:
+    """The answer is read all the same; whether it streamed is told by the answer then."""
+    observation = seen(stream(chunk("Hi", finish="stop")), Body(b'{"model": "m", "mess', b"}", 9000))
+    assert (observation.answer.text, observation.stream, observation.request_model) == ("Hi", True, None)
+    assert "request_unreadable" in observation.anomalies
+
+
+def test_a_cost_that_makes_no_sense_is_noted() -> None:
+    """A negative charge is not stored as one, and not silently either."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "cost": -1}
+    observation = seen(stream(chunk("Hi", finish="stop", usage=usage)))
+    assert (observation.cost, observation.anomalies) == (UNKNOWN_COST, ("cost_malformed",))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "exotic"])
+def test_an_answer_that_cannot_be_decoded_is_noted(coding: str) -> None:
+    """Nothing is known of it, and no error is made of that."""
+    observation = seen(b"\x00\x01\x02", response_headers=(("content-encoding", coding),))
+    assert (observation.anomalies, observation.error_kind) == (("undecodable",), None)
+    assert observation.usage.anomalies == ("usage_missing",)
+
+
+def test_a_compressed_stream_is_read() -> None:
+    """A gzip-encoded event stream gives the same facts as a plain one."""
+    body = stream(chunk("Hi"), chunk("", finish="stop"))
+    observation = seen(gzip.compress(body), response_headers=(("content-encoding", "gzip"),))
+    assert (observation.answer.text, observation.finish_reason) == ("Hi", "stop")
+
+
+def test_a_mistake_is_logged_without_what_was_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the kind of mistake and its place; the message of an exception may hold a prompt."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("SECRET PROMPT")
+
+    monkeypatch.setattr("shadow.wire.observe.read_answer", fail)
+    seen(b"{}")
+    assert "RuntimeError" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
 def test_a_mistake_in_a_reader_costs_the_facts_and_not_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever raises inside becomes the anomaly `reader_failed`."""
     monkeypatch.setattr("shadow.wire.observe.read_answer", lambda *_: 1 / 0)
@@ -108,7 +138,7 @@ def test_a_mistake_in_a_reader_costs_the_facts_and_not_the_row(monkeypatch: pyte
 def test_recorded_answers_are_read_without_complaint(host: str) -> None:
     """Every good answer on record yields tokens; only known anomalies are named."""
     for row in recorded.load(host):
-        observation = observe(from_recording(row), Book())
+        observation = observe(from_recording(row), BOOK)
         assert observation.inference
         assert ANOMALIES.issuperset(observation.anomalies)
         assert observation.error_kind or observation.usage.input_tokens is not None, row["name"]

@@ -86,6 +86,11 @@ def test_a_request_that_cannot_be_read_is_none(body: bytes | Body) -> None:
     assert read_request(exchange(request=body)) is None
 
 
+def test_a_request_that_cannot_be_decoded_is_none() -> None:
+    """A coding that is not what it says leaves nothing to read."""
+    assert read_request(exchange(request=b"{}", request_headers=(("content-encoding", "gzip"),))) is None
+
+
 def test_the_paths_are_a_closed_table() -> None:
     """Each of the five endpoints at each base path."""
     assert len(PATHS) == len(Endpoint) * 5

@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from shadow.exchange import Answer, Observation, ToolCall, Usage
-from shadow.wire.observe import observe
-from shadow.wire.prices import PriceBook
-from tests.wire.exchanges import exchange
+from shadow.exchange import Answer, Body, Observation, ToolCall, Usage
+from tests.wire.exchanges import seen
 
 USAGE = {
     "input_tokens": 25,
@@ -25,11 +23,9 @@ OUTPUT = [
 ]
 
 
-def seen(answer: bytes, **how: Any) -> Observation:
-    """What is read out of an answer to `POST /responses`."""
-    request = {"model": "v/m", "input": "Hi"}
-    book = PriceBook({}, None, openrouter=True)
-    return observe(exchange(answer, request, path="/api/v1/responses", **how), book)
+def said(answer: bytes | Body, **how: Any) -> Observation:
+    """What is read out of an answer at this endpoint."""
+    return seen(answer, {"model": "v/m", "input": "Hi"}, path="/api/v1/responses", **how)
 
 
 def response(*output: dict[str, Any], status: str = "completed", **more: Any) -> dict[str, Any]:
@@ -51,7 +47,7 @@ LO = {"type": "response.output_text.delta", "output_index": 1, "delta": "lo"}
 
 def test_a_plain_response() -> None:
     """Text, reasoning, usage, cost and identity come out of a body."""
-    observation = seen(json.dumps(response(*OUTPUT)).encode())
+    observation = said(json.dumps(response(*OUTPUT)).encode())
     assert observation.answer == Answer("Hello", "Hm.")
     assert observation.usage == Usage(25, 10, 5, None, 4)
     assert (observation.response_model, observation.generation_id) == ("v/m-1", "gen-1")
@@ -60,7 +56,7 @@ def test_a_plain_response() -> None:
 
 def test_a_function_call() -> None:
     """A call is a tool call, known by the id that its result must name."""
-    observation = seen(json.dumps(response(CALL)).encode())
+    observation = said(json.dumps(response(CALL)).encode())
     assert observation.answer.tool_calls == (ToolCall("f", '{"x": 1}', "call_1"),)
     assert observation.finish_reason == "tool_calls"
 
@@ -68,20 +64,20 @@ def test_a_function_call() -> None:
 def test_a_refusal() -> None:
     """A refusal is a part of a message."""
     message = {"type": "message", "content": [{"type": "refusal", "refusal": "No."}]}
-    assert seen(json.dumps(response(message)).encode()).answer == Answer(refusal="No.")
+    assert said(json.dumps(response(message)).encode()).answer == Answer(refusal="No.")
 
 
 @pytest.mark.parametrize(("reason", "finish"), [("max_output_tokens", "length"), ("content_filter", "content_filter")])
 def test_an_incomplete_response_says_why(reason: str, finish: str) -> None:
     """What was not completed ended for a reason in the usual words."""
     body = response(*OUTPUT, status="incomplete", incomplete_details={"reason": reason})
-    assert seen(json.dumps(body).encode()).finish_reason == finish
+    assert said(json.dumps(body).encode()).finish_reason == finish
 
 
 def test_a_streamed_response() -> None:
     """The last event holds the whole answer; the deltas before it are not read twice."""
     body = streamed(CREATED, THOUGHT, HEL, LO, {"type": "response.completed", "response": response(*OUTPUT)})
-    observation = seen(body)
+    observation = said(body)
     assert observation.answer == Answer("Hello", "Hm.")
     assert (observation.usage.output_tokens, str(observation.cost.usd)) == (10, "0.000125")
     assert (observation.finish_reason, observation.error_kind, observation.anomalies) == ("stop", None, ())
@@ -92,8 +88,17 @@ def test_the_last_event_is_not_when_it_was_said() -> None:
     parts = [streamed(CREATED), streamed(THOUGHT), streamed(HEL)]
     parts.append(streamed(LO, {"type": "response.completed", "response": response(*OUTPUT)}))
     ends = [sum(map(len, parts[: n + 1])) for n in range(4)]
-    timings = seen(b"".join(parts), arrivals=tuple(zip(ends, (0.1, 0.2, 0.3, 0.4), strict=True))).timings
+    timings = said(b"".join(parts), arrivals=tuple(zip(ends, (0.1, 0.2, 0.3, 0.4), strict=True))).timings
     assert (timings.first_reasoning_s, timings.first_content_s, timings.ttft_s) == (0.2, 0.3, 0.2)
+
+
+def test_what_only_the_last_event_says_did_not_stream() -> None:
+    """Reasoning that was never streamed has no first token, although the whole answer holds it."""
+    parts = [streamed(CREATED, HEL), streamed(LO, {"type": "response.completed", "response": response(*OUTPUT)})]
+    arrivals = ((len(parts[0]), 0.1), (len(b"".join(parts)), 0.4))
+    observation = said(b"".join(parts), arrivals=arrivals)
+    assert observation.answer.reasoning == "Hm."
+    assert (observation.timings.ttft_s, observation.timings.first_reasoning_s) == (0.1, None)
 
 
 def test_a_stream_that_breaks_off_keeps_its_deltas() -> None:
@@ -106,7 +111,7 @@ def test_a_stream_that_breaks_off_keeps_its_deltas() -> None:
         {"type": "response.function_call_arguments.delta", "output_index": 2, "delta": '{"x"'},
         {"type": "response.function_call_arguments.delta", "output_index": 2, "delta": ": 1}"},
     )
-    observation = seen(body)
+    observation = said(body)
     assert observation.answer == Answer("Hel", tool_calls=(ToolCall("f", '{"x": 1}', "call_1"),))
     assert (observation.response_model, observation.error_kind) == ("v/m-1", "truncated")
 
@@ -125,12 +130,18 @@ def test_a_stream_that_breaks_off_keeps_its_deltas() -> None:
 )
 def test_a_stream_that_fails(event: dict[str, Any], kind: str) -> None:
     """A failure is an event of its own, in one of several forms."""
-    assert seen(streamed(CREATED, HEL, event)).error_kind == kind
+    assert said(streamed(CREATED, HEL, event)).error_kind == kind
 
 
 def test_a_failed_response() -> None:
     """A body of status 200 may say that it failed, and in a word of OpenRouter's beside the error."""
     body = response(status="failed", error={"code": "server_error", "message": "masked"}, usage=None)
-    assert seen(json.dumps(body).encode()).error_kind == "server_error"
+    assert said(json.dumps(body).encode()).error_kind == "server_error"
     typed = response(status="failed", error={"message": "no"}, error_type="rate_limit_exceeded")
-    assert seen(json.dumps(typed).encode()).error_kind == "rate_limited"
+    assert said(json.dumps(typed).encode()).error_kind == "rate_limited"
+
+
+def test_a_streamed_refusal() -> None:
+    """A refusal comes in deltas like any text."""
+    body = streamed(CREATED, *({"type": "response.refusal.delta", "delta": piece} for piece in ("I ", "won't.")))
+    assert said(body).answer == Answer(refusal="I won't.")

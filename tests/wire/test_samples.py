@@ -7,13 +7,10 @@ from typing import Any
 import pytest
 
 from shadow.exchange import Answer, Observation
-from shadow.wire.observe import observe
-from shadow.wire.prices import PriceBook
-from tests.wire.exchanges import CHAT, exchange
+from tests.wire.exchanges import CHAT, seen
 
 SAMPLES = Path(__file__).with_name("samples")
 EXPECTED = [json.loads(line) for line in (SAMPLES / "expected.jsonl").read_text().splitlines()]
-BOOK = PriceBook({}, None, openrouter=True)
 
 
 def facts(seen: Observation) -> dict[str, Any]:
@@ -43,8 +40,10 @@ def facts(seen: Observation) -> dict[str, Any]:
 def test_the_facts_of_a_sample(expected: dict[str, Any]) -> None:
     """What is read out of an answer is what a person reads in it."""
     how = {"path": expected.get("path", CHAT), "status": expected.get("status", 200)}
-    seen = observe(exchange((SAMPLES / expected["sample"]).read_bytes(), **how), BOOK)
-    assert facts(seen) == {name: value for name, value in expected.items() if name not in ("sample", "path", "status")}
+    observation = seen((SAMPLES / expected["sample"]).read_bytes(), **how)
+    assert facts(observation) == {
+        name: value for name, value in expected.items() if name not in ("sample", "path", "status")
+    }
 
 
 def test_every_sample_is_expected() -> None:

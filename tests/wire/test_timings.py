@@ -5,10 +5,8 @@ import zlib
 from typing import Any
 
 from shadow.exchange import Timings
-from shadow.wire.observe import observe
-from shadow.wire.prices import PriceBook
 from shadow.wire.timings import COALESCED_DELTAS
-from tests.wire.exchanges import chunk, exchange, stream
+from tests.wire.exchanges import chunk, seen, stream
 
 COMMENT = b": OPENROUTER PROCESSING\n\n"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
@@ -26,7 +24,7 @@ def timed(*packets: tuple[float, bytes], **how: Any) -> Timings:
     ends = [sum(len(data) for _, data in packets[: count + 1]) for count in range(len(packets))]
     arrivals = tuple((end, at_s) for end, (at_s, _) in zip(ends, packets, strict=True))
     how = {"arrivals": arrivals, "first_byte_s": packets[0][0], "total_s": packets[-1][0], **how}
-    return observe(exchange(body, **how), PriceBook({}, None)).timings
+    return seen(body, **how).timings
 
 
 def test_the_first_delta_is_the_first_that_says_something() -> None:
@@ -119,7 +117,8 @@ def test_many_tokens_in_one_packet_of_a_fast_stream_are_ordinary() -> None:
 
 def test_a_stream_in_one_packet_has_no_first_token() -> None:
     """Where everything came at once, there is no pace to judge by."""
-    assert timed((0.5, event(*[chunk("a")] * COALESCED_DELTAS))).note == "coalesced"
+    timings = timed((0.5, event(*[chunk("a")] * COALESCED_DELTAS)))
+    assert (timings.ttft_s, timings.note) == (None, "coalesced")
 
 
 def test_a_stream_compressed_event_by_event_is_timed() -> None:

@@ -1,5 +1,7 @@
 """The same stream in every framing: line ends, cuts, sizes, and content codings."""
 
+import functools
+import zlib
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
@@ -7,7 +9,7 @@ from typing import Final
 import orjson
 
 from shadow.demo import openrouter
-from shadow.demo.codings import CODINGS, gzip
+from shadow.demo.codings import CODINGS, GZIP, gzip
 from shadow.demo.openrouter import Json, dumps
 from shadow.demo.request import Request
 from shadow.demo.scenarios.scenario import (
@@ -109,11 +111,20 @@ def _wrong_coding(request: Request, nth: int) -> Script:
     return whole(200, (*openrouter.headers(one), ("Content-Encoding", "gzip")), dumps(message(one)))
 
 
+@functools.cache
+def _line_breaks() -> tuple[bytes, "zlib._Compress"]:
+    """64 MiB of line breaks, compressed once: it takes a while. The compressor can be copied and used on."""
+    compressor = zlib.compressobj(wbits=GZIP)
+    return compressor.compress(b"\n" * 64 * MIB) + compressor.flush(zlib.Z_SYNC_FLUSH), compressor
+
+
 def _bomb(request: Request, nth: int) -> Script:
-    """Two hundred times larger once decoded: 64 MiB of line breaks before the JSON."""
+    """Hundreds of times larger once decoded: line breaks before the JSON."""
     one = identity(request, nth)
     headers = (*openrouter.headers(one), ("Content-Encoding", "gzip"))
-    return chunked(200, headers, tuple(gzip([b"\n" * MIB] * 64 + [dumps(message(one))])))
+    before, compressor = _line_breaks()
+    compressor = compressor.copy()
+    return chunked(200, headers, (before, compressor.compress(dumps(message(one))) + compressor.flush()))
 
 
 def _coded_request(request: Request, nth: int) -> Script:

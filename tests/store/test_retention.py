@@ -1,0 +1,51 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from shadow.store.files import log_of
+from shadow.store.sqlite import SQLiteStore
+from tests.store.conftest import Query
+from tests.store.samples import BEGAN, recorded
+
+
+async def test_retention_deletes_what_began_before(store: SQLiteStore, query: Query) -> None:
+    """Exchanges begun before the moment go, with their replays, in as many steps as it takes; later ones stay."""
+    await store.add([recorded(number, "ferry") for number in range(10)])
+    assert await store.prune(BEGAN + 0.008) == 8
+    assert query("SELECT count(*), min(started_at) FROM exchanges") == [(2, BEGAN + 0.008)]
+    assert query("SELECT count(*) FROM replays") == [(2,)]
+
+
+async def test_retention_gives_space_back(store: SQLiteStore, path: Path) -> None:
+    """A database whose rows are gone is small again."""
+    await store.add([recorded(number) for number in range(500)])
+    await store.prune(BEGAN + 100)
+    await store.close()
+    assert path.stat().st_size < 50_000
+
+
+async def test_rows_are_added_between_the_steps_of_retention(store: SQLiteStore) -> None:
+    """Who hands over exchanges while old ones are deleted waits for one step, not for all."""
+    await store.add([recorded(number) for number in range(300)])
+    pruning = asyncio.create_task(store.prune(BEGAN + 100))
+    await store.add([recorded(1_000_000)])
+    assert not pruning.done()
+    assert await pruning == 300
+
+
+async def test_a_deleted_exchange_leaves_no_trace(store: SQLiteStore, path: Path) -> None:
+    """What retention deleted is on no page of the database and not in its log."""
+    canary = "canary-7f3a91"
+    traced = recorded(0)
+    object.__setattr__(traced.exchange, "path", f"/{canary}")
+    await store.add([traced, recorded(1)])
+    assert canary.encode() in log_of(path).read_bytes()
+    await store.prune(BEGAN + 0.001)
+    assert all(canary.encode() not in file.read_bytes() for file in path.parent.iterdir())
+
+
+@pytest.mark.usefixtures("store")
+async def test_room_is_reserved(path: Path) -> None:
+    """Beside the database lies the room that retention needs on a full disk."""
+    assert path.with_name("shadow.db-reserve").stat().st_size == 10_000
