@@ -210,11 +210,16 @@ class Relay:
         """The connection to the upstream is gone before the answer's end."""
         upstream = self._upstream
         self._drop_upstream()
-        if self._repeatable is not None and upstream is not None and upstream.used and not self._heads.holding:
+        if self._repeatable is not None and upstream is not None and upstream.used and self._unanswered:
             self._unsent, self._repeatable, self._sent = self._repeatable, None, False
             self._connect(None)
         else:
             self._fail(DISCONNECTED)
+
+    @property
+    def _unanswered(self) -> bool:
+        """Whether the client still waits, and nothing of an answer has come: the upstream need not have seen it."""
+        return not self._client.ended and not self._heads.holding
 
     def client_full(self) -> None:
         if self._upstream is not None:

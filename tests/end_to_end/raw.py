@@ -98,7 +98,8 @@ class Peer:
 
     def reset(self) -> None:
         """End the connection with a reset."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):  # it may be closed already
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
     def _take(self, end_of: Callable[[bytearray], int | None]) -> bytes:
@@ -210,10 +211,14 @@ class Wire:
         return int(eventually(lambda: children.read_text().split())[0])
 
     def hang_up(self) -> None:
-        """Close all connections of both sides, those not accepted yet included."""
+        """End all connections of both sides, those not accepted yet included: first the clients', so that the sidecar
+        has nothing left to send upstream."""
+        for peer in self._clients:
+            peer.reset()
+        eventually(lambda: self.process.poll() is not None or self.metric("shadow_requests_in_flight") == 0)
         while readable(self._listener, 0):
             self._accept()
-        for peer in (*self._clients, *self._upstreams.values()):
+        for peer in self._upstreams.values():
             peer.close()
         self._clients.clear()
         self._upstreams.clear()
