@@ -142,6 +142,8 @@ class Upstream:
     url: BaseUrl
     connect_timeout_s: Seconds = 5
     read_timeout_s: Seconds = 900  # between two reads, not in all: clients give up after 600 s by themselves
+    # Ask OpenRouter for the cost of a stream that ended without it. Costs its key a few requests, and holds the key.
+    delayed_cost: bool = False
     prices: Prices = field(default_factory=dict)
 
 

@@ -83,8 +83,10 @@ class Exchange:
     request's head was sent towards the provider. `arrivals` holds, for each network chunk of the answer's body, how
     many bytes of that body had arrived by when: `((end_offset, at_s), …)`, ascending; a stream with more chunks than
     the capture's bound keeps the first ones. `path` is the request target up to the `?`. Headers are those on the
-    allow-lists `KEPT_REQUEST_HEADERS` and `KEPT_RESPONSE_HEADERS` and no others: no credential is in here.
+    allow-lists `KEPT_REQUEST_HEADERS` and `KEPT_RESPONSE_HEADERS` and no others: no credential is among them.
     `failure` names what broke where `outcome` is not complete: a word from a closed set per arm, for people.
+    `credential` is the client's key, on its way from the forwarder to the recorder, where delayed costs are configured
+    and this exchange may be owed one; everywhere else None. It is never stored, logged or shown.
     """
 
     exchange_id: str  # UUIDv7, as text
@@ -103,6 +105,7 @@ class Exchange:
     total_s: float
     arrivals: tuple[tuple[int, float], ...] = ()
     failure: str | None = None
+    credential: str | None = field(default=None, repr=False)
 
 
 # What the recorder may know of a request's headers: enough to decode, to recognise retries and replays, to sample.

@@ -24,25 +24,26 @@ class FrameError(ValueError):
 def pack(exchange: Exchange) -> bytes:
     """One exchange as a frame."""
     request, response = exchange.request_body, exchange.response_body
-    head = orjson.dumps(
-        {
-            "exchange_id": exchange.exchange_id,
-            "arm": exchange.arm,
-            "started_at": exchange.started_at,
-            "method": exchange.method,
-            "path": exchange.path,
-            "attribution": exchange.attribution,
-            "request_headers": exchange.request_headers,
-            "request": (len(request.head), request.size),
-            "outcome": exchange.outcome,
-            "status": exchange.status,
-            "response_headers": exchange.response_headers,
-            "response": (len(response.head), response.size),
-            "first_byte_s": exchange.first_byte_s,
-            "total_s": exchange.total_s,
-            "failure": exchange.failure,
-        }
-    )
+    fields: dict[str, Any] = {
+        "exchange_id": exchange.exchange_id,
+        "arm": exchange.arm,
+        "started_at": exchange.started_at,
+        "method": exchange.method,
+        "path": exchange.path,
+        "attribution": exchange.attribution,
+        "request_headers": exchange.request_headers,
+        "request": (len(request.head), request.size),
+        "outcome": exchange.outcome,
+        "status": exchange.status,
+        "response_headers": exchange.response_headers,
+        "response": (len(response.head), response.size),
+        "first_byte_s": exchange.first_byte_s,
+        "total_s": exchange.total_s,
+        "failure": exchange.failure,
+    }
+    if exchange.credential is not None:
+        fields["credential"] = exchange.credential
+    head = orjson.dumps(fields)
     arrivals = b"".join(ARRIVAL.pack(end, at_s) for end, at_s in exchange.arrivals)
     sizes = (
         len(head),
@@ -93,6 +94,7 @@ def _exchange(head: bytes, request: bytes, response: bytes, arrivals: bytes) -> 
         total_s=fields["total_s"],
         arrivals=tuple(ARRIVAL.iter_unpack(arrivals)),
         failure=fields["failure"],
+        credential=fields.get("credential"),
     )
 
 

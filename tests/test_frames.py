@@ -1,5 +1,7 @@
 """Frames: what goes in comes out, and nothing else does."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +35,7 @@ exchanges = st.builds(
     total_s=offsets,
     arrivals=st.lists(st.tuples(st.integers(0, (1 << 64) - 1), offsets), max_size=5).map(tuple),
     failure=st.none() | texts,
+    credential=st.none() | texts,
 )
 
 
@@ -56,3 +59,9 @@ def test_garbage_is_refused(garbage: bytes) -> None:
     """Bytes that are no frames raise FrameError and nothing else."""
     with pytest.raises(FrameError):
         list(unpack(garbage))
+
+
+@given(exchanges)
+def test_a_frame_without_a_credential_has_no_place_for_one(exchange: Exchange) -> None:
+    """Where no key is entrusted, the frame's head does not even name it."""
+    assert b'"credential":' not in pack(replace(exchange, credential=None))

@@ -19,6 +19,7 @@ The modules in the order in which a request meets them:
     sockets       what is set on sockets of both sides
     tap           the bounded copy of one exchange
     headers       which headers a record keeps
+    credential    the client's key, only where a delayed cost may be asked for later
     identity      names of exchanges
     handoff       finished exchanges, kept until the recorder acknowledges them
     recorder      the way to the recorder

@@ -10,7 +10,8 @@ from typing import Final
 
 from shadow.config import Config
 from shadow.exchange import Outcome
-from shadow.forward.attribution import Attributor
+from shadow.forward.attribution import Attributor, api_key
+from shadow.forward.credential import entrusted
 from shadow.forward.handoff import Handoff
 from shadow.forward.heads import Fields
 from shadow.forward.identity import RANDOM_BYTES, uuid7
@@ -41,6 +42,7 @@ class Passages:
     def __init__(self, config: Config, secret: bytes, metrics: Metrics, handoff: Handoff) -> None:
         self._attributor = Attributor(config.attribution, config.registry, secret)
         self._max_bytes = int(config.capture.max_bytes)
+        self._delayed_cost = config.upstream.delayed_cost
         self._metrics = metrics
         self._handoff = handoff
         self._room = Room()
@@ -82,6 +84,8 @@ class Passages:
         try:
             name = uuid7(int(capture.asked.started_at * 1000), os.urandom(RANDOM_BYTES))
             exchange = capture.finish(name, outcome, failure)
+            if self._delayed_cost:
+                exchange = entrusted(exchange, lambda: api_key(capture.asked.fields))
         except Exception:  # the copy is lost, the request is not
             log.exception("an exchange could not be captured")
             self._metrics.handoff.labels("refused").inc()

@@ -48,8 +48,6 @@ def _template(enabled: bool) -> Fragment:
     return {"chat_template_kwargs": {"enable_thinking": enabled, "thinking": enabled}}
 
 
-GPT: Final = _clamped("none", "minimal", "low", "medium", "high", "xhigh")
-
 # OpenAI's reasoning models refuse these outright, where the router silently leaves them out.
 GPT_REASONING: Final = re.compile(r"o\d|gpt-5(?!-chat)")
 GPT_REASONING_REFUSES: Final = frozenset({"temperature", "top_p", "stop"}) | PENALTIES | LOGPROBS
@@ -93,12 +91,12 @@ RULES: Final[Mapping[Dialect, Rules]] = {
             "prompt_cache_key", "prompt_cache_options",
         },
         limit="max_completion_tokens",
-        efforts=GPT,
+        efforts=_clamped(*EFFORTS),
         developer_role=True,
         names=True,
         refusals=True,
         strict_tools=True,
-        tiers={"auto": "auto", "default": "default", "flex": "flex", "priority": "priority"},
+        tiers={tier: tier for tier in ("auto", "default", "flex", "scale", "priority", "fast")},
         strict_models=GPT_REASONING,
         strict_models_refuse=GPT_REASONING_REFUSES,
     ),
@@ -108,7 +106,7 @@ RULES: Final[Mapping[Dialect, Rules]] = {
             "seed", "tool_choice", "parallel_tool_calls", "prediction", "verbosity",
         },
         limit="max_completion_tokens",
-        efforts=GPT,
+        efforts=_clamped("none", "minimal", "low", "medium", "high", "xhigh"),
         developer_role=True,
         names=True,
         refusals=True,

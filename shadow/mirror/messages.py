@@ -16,6 +16,7 @@ SHORT_CALL_ID: Final = 9  # Mistral takes exactly nine letters and digits
 
 DROPPED_TAGS: Final[Mapping[str, str]] = {
     "cache_control": "prompt-cache",
+    "prompt_cache_breakpoint": "prompt-cache",
     "reasoning": "reasoning-history",
     "reasoning_content": "reasoning-history",
     "reasoning_details": "reasoning-history",

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import Final
 
 from shadow.config import Config
 from shadow.exchange import Exchange, Observation, Replay, ReplayOutcome
@@ -24,6 +25,8 @@ from shadow.mirror.waiting import Waiting
 from shadow.wire.request import read_request
 
 logger = logging.getLogger("shadow.mirror")
+
+CANCEL_AGAIN_S: Final = 1.0  # a cancellation that a library swallows must not hold the stop up for a whole deadline
 
 
 class Mirror:
@@ -59,10 +62,10 @@ class Mirror:
         for arm in self._arms.values():
             while (waiting := arm.queue.take()) is not None:
                 self._performer.settle_soon(waiting.planned.ended(ReplayOutcome.DROPPED, Dropped.STOPPING))
-        workers = tuple(self._workers)
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        while self._workers:
+            for worker in self._workers:
+                worker.cancel()
+            await asyncio.wait(self._workers, timeout=CANCEL_AGAIN_S)
         await self._performer.close()
 
     @property
@@ -91,7 +94,11 @@ class Mirror:
         """For every arm: the replay that has ended at once, or its plan. Sends nothing."""
         if not self._arms:
             return (), ()
-        considered = self._consider(exchange, observation)
+        try:
+            considered: Considered | Ineligible | None = self._consider(exchange, observation)
+        except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
+            logger.error("a request was not considered: %s", where(error))
+            considered = None
         decided = [self._decide_for(arm, exchange, considered) for arm in self._arms.values()]
         ended = tuple(one for one in decided if isinstance(one, Replay))
         return ended, tuple(one for one in decided if isinstance(one, Planned))
@@ -119,14 +126,15 @@ class Mirror:
             return Ineligible.CLIENT_RETRY
         return Considered(exchange, observation, request, conversation(exchange, request.body))
 
-    def _decide_for(self, arm: Arm, exchange: Exchange, considered: Considered | Ineligible) -> Replay | Planned:
+    def _decide_for(self, arm: Arm, exchange: Exchange, considered: Considered | Ineligible | None) -> Replay | Planned:
         if isinstance(considered, Ineligible):
             return Replay(exchange.exchange_id, arm.name, ReplayOutcome.INELIGIBLE, considered.value)
         try:
-            return decide(considered, arm, self._config, paused=self.paused, now=self._clock())
-        except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
-            logger.error("a request was not considered for %s: %s", arm.name, where(error))
-            return Replay(exchange.exchange_id, arm.name, ReplayOutcome.FAILED, Failed.INTERNAL.value)
+            if considered is not None:
+                return decide(considered, arm, self._config, paused=self.paused, now=self._clock())
+        except Exception as error:  # noqa: BLE001 (see above)
+            logger.error("a request was not decided on for %s: %s", arm.name, where(error))
+        return Replay(exchange.exchange_id, arm.name, ReplayOutcome.FAILED, Failed.INTERNAL.value)
 
     def _employ(self, arm: Arm) -> None:
         """Have one more worker take from the arm's queue, where something waits and the candidate may be sent more."""

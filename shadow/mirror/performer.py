@@ -20,11 +20,13 @@ from shadow.mirror.tasks import spawn, where
 from shadow.mirror.waiting import Waiting
 from shadow.wire.agreement import agreement
 from shadow.wire.observe import observe
+from shadow.wire.prices import PriceBook
 
 logger = logging.getLogger("shadow.mirror")
 
 # A replay that begins late would be judged by what its wait has left of the deadline, so it is not begun.
 LEAST_SHARE: Final = 0.5
+READ_AT_ONCE_BYTES: Final = 64 << 10  # a millisecond or two; what takes longer would falsify other arms' timings
 READER_FAILED: Final = "reader_failed"  # an anomaly of `shadow.wire`: a mistake of the sidecar's, not the candidate's
 
 
@@ -141,24 +143,16 @@ class Performer:
         run.sent = True
         started_at = self._wall()
         exchange = await send(self._session, target, planned, run.answer, timeout_s=timeout_s, started_at=started_at)
-        return self._concluded(arm, planned, exchange, leave)
+        return await self._concluded(arm, planned, exchange, leave)
 
-    def _concluded(self, arm: Arm, planned: Planned, exchange: Exchange, leave: Leave) -> Replay:
+    async def _concluded(self, arm: Arm, planned: Planned, exchange: Exchange, leave: Leave) -> Replay:
         """The replay with all that is known of it. The arm learns from it."""
-        observation = observe(exchange, arm.book)
-        reason = Failed.INTERNAL if READER_FAILED in observation.anomalies else failure(exchange, observation)
-        self._learn(arm, exchange, reason, leave)
-        return Replay(
-            planned.exchange_id,
-            planned.arm,
-            ReplayOutcome.COMPLETED if reason is None else ReplayOutcome.FAILED,
-            None if reason is None else reason.value,
-            planned.probability,
-            planned.rewrite,
-            exchange,
-            observation,
-            agreement(planned.observation, observation) if reason is None else None,
-        )
+        if exchange.response_body.size > READ_AT_ONCE_BYTES:
+            replay = await asyncio.to_thread(judged, planned, exchange, arm.book)
+        else:
+            replay = judged(planned, exchange, arm.book)
+        self._learn(arm, exchange, None if replay.reason is None else Failed(replay.reason), leave)
+        return replay
 
     def _learn(self, arm: Arm, exchange: Exchange, reason: Failed | None, leave: Leave) -> None:
         now = self._clock()
@@ -171,6 +165,23 @@ class Performer:
             arm.pause(now, asked_s)
         if refuses_stream_options(exchange):
             arm.takes_stream_options = False
+
+
+def judged(planned: Planned, exchange: Exchange, book: PriceBook) -> Replay:
+    """What a candidate's exchange comes to: observed, found good or not, compared with the primary's. Pure."""
+    observation = observe(exchange, book)
+    reason = Failed.INTERNAL if READER_FAILED in observation.anomalies else failure(exchange, observation)
+    return Replay(
+        planned.exchange_id,
+        planned.arm,
+        ReplayOutcome.COMPLETED if reason is None else ReplayOutcome.FAILED,
+        None if reason is None else reason.value,
+        planned.probability,
+        planned.rewrite,
+        exchange,
+        observation,
+        agreement(planned.observation, observation) if reason is None else None,
+    )
 
 
 def _interrupted(run: Run) -> Replay:

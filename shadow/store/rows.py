@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from shadow.exchange import Agreement, Exchange, Observation, Pending, Recorded, Replay, Rewrite
+from shadow.exchange import Agreement, Cost, Exchange, Observation, Pending, Recorded, Replay, Rewrite, Usage
 from shadow.store.buckets import bucket
 from shadow.store.ids import blob
 from shadow.store.schema import FACTS
@@ -20,6 +20,8 @@ from shadow.store.schema import FACTS
 Row = tuple[Any, ...]
 
 FACT_COLUMNS: Final = tuple(re.findall(r"(\w+) (?:TEXT|REAL|INTEGER)", FACTS))
+COUNT_COLUMNS: Final = tuple(column for column in FACT_COLUMNS if column.endswith("_tokens"))
+COST_COLUMNS: Final = tuple(column for column in FACT_COLUMNS if "cost_" in column or column == "price_version")
 EXCHANGE_COLUMNS: Final = (
     *("exchange_id", "outcome", "tenant", "feature", "plan", "key_fingerprint", "method", "path"),
     *FACT_COLUMNS,
@@ -81,6 +83,11 @@ def settlement(replay: Replay) -> Row:
     return (*_ending(replay), blob(replay.exchange_id), replay.arm)
 
 
+def late_cost(exchange_id: str, cost: Cost, usage: Usage) -> Row:
+    """COST_COLUMNS, then COUNT_COLUMNS, then the key of the row of `exchanges` that they complete."""
+    return (*_cost(cost), *_counts(usage), blob(exchange_id))
+
+
 def nano_usd(usd: Decimal | None) -> tuple[int | None, str | None]:
     """An amount as whole nano-dollars, and as text where these do not say it exactly. Unknown where neither can."""
     if usd is None or not usd.is_finite() or len(usd.as_tuple().digits) > _EXACT.prec:
@@ -126,16 +133,8 @@ def _facts(exchange: Exchange, seen: Observation) -> Row:
         _text(seen.response_model),
         _text(seen.provider),
         _text(seen.generation_id),
-        _count(usage.input_tokens),
-        _count(usage.output_tokens),
-        _count(usage.cache_read_input_tokens),
-        _count(usage.cache_write_input_tokens),
-        _count(usage.reasoning_output_tokens),
-        *nano_usd(seen.cost.usd),
-        seen.cost.source.value,
-        *nano_usd(seen.cost.normalised_usd),
-        _text(seen.cost.price_version),
-        None if seen.cost.stated_usd is None else _text(str(seen.cost.stated_usd)),
+        *_counts(usage),
+        *_cost(seen.cost),
         exchange.first_byte_s,
         timings.ttft_s,
         exchange.total_s,
@@ -150,6 +149,28 @@ def _facts(exchange: Exchange, seen: Observation) -> Row:
         _words({*seen.anomalies, *usage.anomalies, *([timings.note] if timings.note else [])}),
         exchange.request_body.size,
         exchange.response_body.size,
+    )
+
+
+def _counts(usage: Usage) -> Row:
+    """In the order of COUNT_COLUMNS."""
+    return (
+        _count(usage.input_tokens),
+        _count(usage.output_tokens),
+        _count(usage.cache_read_input_tokens),
+        _count(usage.cache_write_input_tokens),
+        _count(usage.reasoning_output_tokens),
+    )
+
+
+def _cost(cost: Cost) -> Row:
+    """In the order of COST_COLUMNS."""
+    return (
+        *nano_usd(cost.usd),
+        cost.source.value,
+        *nano_usd(cost.normalised_usd),
+        _text(cost.price_version),
+        None if cost.stated_usd is None else _text(str(cost.stated_usd)),
     )
 
 

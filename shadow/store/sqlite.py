@@ -6,27 +6,33 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
 import aiosqlite
 
-from shadow.exchange import Recorded, Replay, ReplayOutcome
+from shadow.exchange import Cost, Recorded, Replay, ReplayOutcome, Usage
 from shadow.store.errors import Trouble
 from shadow.store.ids import blob, text
 from shadow.store.limits import Limits
 from shadow.store.reserve import Reserve
 from shadow.store.retention import Retention
-from shadow.store.rows import rows, settlement
+from shadow.store.rows import COST_COLUMNS, COUNT_COLUMNS, Row, late_cost, rows, settlement
 from shadow.store.writer import Writer
 from shadow.store.writes import Write
 
 log = logging.getLogger("shadow.store")
 
+FEW: Final = 20  # rows of more take above a millisecond to make, too long for the event loop
 END_UNSENT: Final = """UPDATE replays SET outcome = 'dropped', reason = 'recorder_restarted'
     WHERE outcome IS NULL AND sent_at IS NULL RETURNING arm, outcome, reason"""
 END_SENT: Final = """UPDATE replays SET outcome = 'failed', reason = 'interrupted'
     WHERE outcome IS NULL AND sent_at IS NOT NULL RETURNING arm, outcome, reason"""
+_LATE: Final = ", ".join(
+    [*(f"{column} = ?" for column in COST_COLUMNS), *(f"{column} = coalesce(?, {column})" for column in COUNT_COLUMNS)]
+)
+SET_COST: Final = f"UPDATE exchanges SET {_LATE} WHERE exchange_id = ? AND cost_source = 'unknown'"  # noqa: S608 (our own names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class SQLiteStore:
         What is there already stays as it is: to send a batch again is harmless. Raises StoreError, and ValueError
         where an exchange_id is not a UUID.
         """
-        new = await asyncio.to_thread(rows, batch)  # some milliseconds for a full batch
+        new = rows(batch) if len(batch) <= FEW else await asyncio.to_thread(rows, batch)
         return set(map(text, await self._writer.submit(Write(exchanges=new.exchanges, replays=new.replays))))
 
     async def mark_sent(self, exchange_id: str, arm: str) -> None:
@@ -77,6 +83,13 @@ class SQLiteStore:
     async def settle(self, replays: Sequence[Replay]) -> None:
         """Commit the ends of pending replays. One that has ended stays as it is. Raises StoreError."""
         await self._writer.submit(Write(settled=tuple(map(settlement, replays))))
+
+    async def set_cost(self, exchange_id: str, cost: Cost, usage: Usage) -> bool:
+        """Commit what an exchange cost, learnt later, and those of its counts that came with it.
+
+        False, and nothing changes, where the cost is known by now or the exchange is gone. Raises StoreError.
+        """
+        return await self._writer.chore(partial(_set_cost, row=late_cost(exchange_id, cost, usage)))
 
     async def recover(self) -> tuple[Ended, ...]:
         """End every pending replay: those not sent as dropped, those sent as failed. Raises StoreError."""
@@ -94,6 +107,11 @@ class SQLiteStore:
     async def close(self) -> None:
         """Commit what is waiting and close."""
         await self._writer.close()
+
+
+async def _set_cost(connection: aiosqlite.Connection, row: Row) -> bool:
+    async with connection.execute(SET_COST, row) as cursor:
+        return cursor.rowcount == 1
 
 
 async def _end_pending(connection: aiosqlite.Connection) -> tuple[Ended, ...]:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sqlite3
 import time
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -150,9 +151,11 @@ class Writer:
             if kind is Trouble.DAMAGED:
                 await self._replace(str(error))
             raise StoreError(kind, str(error)) from error
-        except Exception as error:
-            log.exception("the database %s was not written to", self._path)
-            raise StoreError(Trouble.FAILED, type(error).__name__) from error
+        except Exception as error:  # a mistake of ours; its text may quote a row
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"{type(error).__name__} in {place.filename}:{place.lineno}"
+            self._note(Trouble.FAILED, text)
+            raise StoreError(Trouble.FAILED, text) from error
         self._note(None, "")
         return result
 
@@ -207,12 +210,14 @@ class Writer:
 
     async def _checkpoint(self) -> bool:
         """Move the log into the database and empty it. False where a reader of an old snapshot is in the way."""
-        connection = await self._connected()
         try:
+            connection = await self._connected()
             await connection.execute(f"PRAGMA busy_timeout = {self._limits.checkpoint_wait_ms}")
-            ((busy, _, _),) = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
-            await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        except sqlite3.Error as error:
+            try:
+                ((busy, _, _),) = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        except (sqlite3.Error, StoreError) as error:
             log.warning("the log of %s could not be checkpointed: %s", self._path, error)
             return False
         return not busy

@@ -7,7 +7,8 @@ The modules in the order in which data flows:
     features      what a request makes use of, as a closed set
     decoding      compressed bodies, as far as they go and never beyond a bound
     sse           an incremental parser of event streams
-    documents     JSON as providers send it, and money exactly as written
+    documents     JSON as providers send it
+    fragments     what can be read of a JSON text without parsing the whole of it: exact amounts, cut answers
     answer        an answer's bytes → what it says and what is wrong with it
     assembly      one answer, put together from a body or from events
     chat          the endpoints, each whole and streamed: chat completions,
@@ -18,6 +19,7 @@ The modules in the order in which data flows:
     errors        what went wrong, as one word from a closed set
     usage         token counts and stated costs of any provider
     prices        what a call costs, from the best source there is
+    generation    what OpenRouter says later of an answer that was cut
     timings       when what came
     agreement     how alike two answers are
 """

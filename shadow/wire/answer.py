@@ -12,8 +12,9 @@ from shadow.exchange import Exchange, Outcome
 from shadow.wire import chat, completions, embeddings, messages, responses
 from shadow.wire.assembly import Assembly, Reading
 from shadow.wire.decoding import Decoded
-from shadow.wire.documents import JSONError, mapping, parse, usage_in_fragment, word_in_fragment
+from shadow.wire.documents import JSONError, mapping, parse
 from shadow.wire.errors import ErrorKind, by_status, error_kind
+from shadow.wire.fragments import usage_in_fragment, word_in_fragment
 from shadow.wire.request import Endpoint
 from shadow.wire.sse import Event, SSEParser
 

@@ -1,8 +1,8 @@
 """Compressed bodies, decoded as far as they go and never beyond a bound.
 
 `decode` works through a body network chunk by network chunk, so that the arrivals of the compressed bytes become
-arrivals of the decoded ones: what a chunk made readable came with it. gzip and deflate are always known; br and zstd
-where the packages `brotli` and `zstandard` are installed.
+arrivals of the decoded ones: what a chunk made readable came with it. The libraries of br and zstd are loaded by the
+first body that needs them.
 """
 
 import zlib

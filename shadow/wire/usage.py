@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from shadow.exchange import Exchange, Usage
 from shadow.wire.assembly import Reading
-from shadow.wire.documents import exact_usage, mapping
+from shadow.wire.documents import mapping
 from shadow.wire.errors import ErrorKind
+from shadow.wire.fragments import exact_usage
 
 ANOMALIES: Final = frozenset(
     {

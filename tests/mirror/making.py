@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from aiohttp import web
 
 from shadow.config import Config
 from shadow.configfile import parse
-from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Headers, Observation, Outcome, Replay
+from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Headers, Observation, Outcome, Replay, ReplayOutcome
+from shadow.mirror import Mirror
 from shadow.wire.observe import observe
 from shadow.wire.prices import PriceBook
 
@@ -26,6 +28,12 @@ ANSWER: Mapping[str, Any] = {
     "model": "openai/gpt-4o-mini",
     "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello to you"}}],
     "usage": {"prompt_tokens": 8, "completion_tokens": 3, "total_tokens": 11, "cost": 0.0001},
+}
+
+GOOD = {
+    "model": "small-2026",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi"}}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
 }
 
 _numbers = itertools.count(1)
@@ -106,3 +114,53 @@ class Ledger:
                 self._news.clear()
                 await self._news.wait()
         return self.settled
+
+
+async def answer(_request: web.Request) -> web.Response:
+    return web.json_response(GOOD)
+
+
+class Clock:
+    """A monotonic clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Gate:
+    """A candidate that answers when it is told to, and says how many requests it has."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.arrived = asyncio.Condition()
+        self.running = self.most = self.seen = 0
+
+    async def handle(self, _request: web.Request) -> web.Response:
+        self.running += 1
+        self.seen += 1
+        self.most = max(self.most, self.running)
+        async with self.arrived:
+            self.arrived.notify_all()
+        try:
+            await self.open.wait()
+        finally:
+            self.running -= 1
+        return web.json_response(GOOD)
+
+    async def has(self, count: int) -> None:
+        async with asyncio.timeout(30), self.arrived:
+            await self.arrived.wait_for(lambda: self.seen >= count)
+
+
+def submit(mirror: Mirror, exchange: Exchange) -> list[Replay]:
+    """Decide and submit, as the recorder does; what ended at once."""
+    ended, planned = mirror.decide(exchange, observed(exchange))
+    dropped = [mirror.submit(plan) for plan in planned]
+    return [*ended, *(one for one in dropped if one is not None)]
+
+
+def ends(replays: list[Replay]) -> list[tuple[ReplayOutcome, str | None]]:
+    return [(replay.outcome, replay.reason) for replay in replays]

@@ -193,7 +193,7 @@ def test_other_models_of_openai_get_them(model):
 # What sets each effort: "=" as reasoning_effort with the same word, a word: with that word, "-": cannot be said.
 EFFORTS = """
              none     minimal low medium high xhigh max
-openai       =        =       =   =      =    =     xhigh
+openai       =        =       =   =      =    =     =
 azure        =        =       =   =      =    =     xhigh
 google       =        low     =   =      =    high  high
 mistral      -        -       -   -      -    -     -
@@ -340,7 +340,8 @@ def test_formats_of_one_provider_are_refused(kind):
     [
         ("openai", "flex", "flex", ()),
         ("openai", "priority", "priority", ()),
-        ("openai", "scale", None, ("tier-mismatch",)),
+        ("openai", "fast", "fast", ()),
+        ("openai", "ultrafast", None, ("tier-mismatch",)),
         ("azure", "flex", None, ("tier-mismatch",)),
         ("groq", "flex", "flex", ()),
         ("groq", "default", "on_demand", ()),

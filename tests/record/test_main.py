@@ -1,14 +1,23 @@
+import asyncio
 import pickle
+import random
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from shadow.config import Config, Storage, Upstream
+from shadow.frames import pack
+from tests.record.samples import exchange
 
 PATIENCE_S = 30.0  # never asserted: only ends a broken run
 
@@ -22,7 +31,9 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 def configured(directory: Path) -> Path:
     """A file with a configuration whose store is in `directory`, as the parent leaves it."""
-    config = Config(upstream=Upstream(url="https://openrouter.ai"), store=Storage(path=directory / "shadow.db"))
+    config = Config(
+        upstream=Upstream(url="https://openrouter.ai"), store=Storage(path=directory / "shadow.db", retention_days=None)
+    )
     path = directory / "config.pickle"
     path.write_bytes(pickle.dumps(config))
     path.chmod(0o600)
@@ -110,3 +121,42 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
+    """SIGKILL again and again while batches are sent until acknowledged: every exchange is stored once, and the
+    database is whole."""
+    batches = [[exchange(number) for number in range(start, start + 20)] for start in range(0, 400, 20)]
+    waiting = deque(b"".join(map(pack, batch)) for batch in batches)
+    while waiting:
+        with started(tmp_path) as process:
+            await asyncio.to_thread(eventually, lambda: serving(tmp_path / "r.sock"))
+            await hand_over(tmp_path / "r.sock", waiting, 4, process)
+            process.kill()
+    with closing(sqlite3.connect(tmp_path / "shadow.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        stored = [row.hex() for (row,) in connection.execute("SELECT exchange_id FROM exchanges ORDER BY exchange_id")]
+    assert stored == [one.exchange_id.replace("-", "") for batch in batches for one in batch]
+
+
+def serving(path: Path) -> bool:
+    """Whether somebody listens on a Unix socket: a killed process leaves its file behind."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
+async def hand_over(path: Path, waiting: deque[bytes], count: int, process: subprocess.Popen[str]) -> None:
+    """Send batches until so many are acknowledged, then one more that is killed at some point of its way."""
+    connector = aiohttp.UnixConnector(str(path))
+    async with aiohttp.ClientSession("http://recorder", connector=connector) as client:
+        for _ in range(min(count, len(waiting))):
+            async with client.post("/exchanges", data=waiting[0]) as answer:
+                assert answer.status == 204
+            waiting.popleft()
+        if waiting:
+            last = asyncio.create_task(client.post("/exchanges", data=waiting[0]))
+            await asyncio.sleep(random.random() * 0.02)  # noqa: S311 (where on its way the kill meets it)
+            process.kill()
+            await asyncio.wait([last])
+            if last.exception() is None:
+                waiting.popleft()

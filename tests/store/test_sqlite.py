@@ -1,9 +1,11 @@
 import asyncio
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from shadow.exchange import ReplayOutcome
+from shadow.exchange import Cost, CostSource, ReplayOutcome, Usage
 from shadow.store.errors import StoreError, Trouble
 from shadow.store.sqlite import Ended, SQLiteStore
 from tests.store.conftest import Query
@@ -115,3 +117,32 @@ async def test_closing_commits_what_waits(path: Path, query: Query) -> None:
     await store.close()
     assert [len(await one) for one in adding] == [1] * 5
     assert query("SELECT count(*) FROM exchanges") == [(5,)]
+
+
+UNKNOWN = replace(recorded(0), observation=observation(usage=Usage(100, None), cost=Cost()))
+LATE = Cost(Decimal("0.0000000123"), CostSource.REPORTED, Decimal("0.5"), "generation", Decimal("0.0000000123"))
+COSTS = """SELECT cost_nano_usd, cost_usd_exact, cost_source, cost_normalised_nano_usd, price_version, stated_cost_usd,
+    input_tokens, output_tokens, reasoning_output_tokens FROM exchanges"""
+
+
+async def test_a_cost_that_comes_later_is_added(store: SQLiteStore, query: Query) -> None:
+    """An unknown cost becomes a known one, exactly; counts that came with it take their place, others stay."""
+    await store.add([UNKNOWN])
+    assert await store.set_cost(exchange_id(0), LATE, Usage(None, 20, None, None, 5))
+    assert query(COSTS) == [
+        (12, "1.23E-8", "reported", 500_000_000, "generation", "1.23E-8", 100, 20, 5),
+    ]
+
+
+async def test_a_known_cost_stays(store: SQLiteStore, query: Query) -> None:
+    """What the answer itself said of its cost and counts is not replaced, nor is an earlier late one."""
+    await store.add([recorded(0)])
+    before = query(COSTS)
+    assert not await store.set_cost(exchange_id(0), LATE, Usage(1, 1))
+    assert query(COSTS) == before
+
+
+async def test_a_cost_of_an_exchange_that_is_gone_is_nothing(store: SQLiteStore, query: Query) -> None:
+    """A row that retention has taken does not come back."""
+    assert not await store.set_cost(exchange_id(0), LATE, Usage())
+    assert query("SELECT count(*) FROM exchanges") == [(0,)]

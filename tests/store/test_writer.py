@@ -95,6 +95,8 @@ async def test_work_that_breaks_is_undone(path: Path) -> None:
             await writer.chore(breaks)
         assert len(await writer.submit(exchanges(0))) == 1
     assert (raised.value.trouble, count(path)) == (Trouble.FAILED, 1)
+    assert "LookupError in " in str(raised.value)
+    assert "a mistake" not in str(raised.value)
 
 
 async def test_a_reader_cannot_make_the_log_grow_without_bound(path: Path) -> None:
@@ -191,6 +193,25 @@ async def test_a_database_that_is_removed_is_made_again(path: Path, caplog: pyte
         await writer.submit(exchanges(1))
         assert count(path) == 1
     assert "is gone" in caplog.text
+
+
+async def test_a_directory_that_comes_and_goes_is_survived(tmp_path: Path) -> None:
+    """While the volume is away every caller is told so; when it is back, rows are stored again."""
+    volume = tmp_path / "volume"
+    path = volume / "shadow.db"
+    async with writing(path, Limits(checkpoint_pause_s=0)) as writer:
+        await writer.submit(exchanges(0))
+        volume.rename(tmp_path / "away")
+        volume.touch()
+        for number in range(1, 3):
+            with pytest.raises(StoreError) as raised:
+                await writer.submit(exchanges(number))
+            assert raised.value.trouble is Trouble.FAILED
+            assert not await writer.empty_log()
+        volume.unlink()
+        (tmp_path / "away").rename(volume)
+        await writer.submit(exchanges(3))
+    assert count(path) == 2
 
 
 async def test_trouble_is_logged_when_it_begins_and_ends(path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,9 +10,7 @@ from shadow.wire.documents import (
     parse,
     sequence,
     text,
-    usage_in_fragment,
     word,
-    word_in_fragment,
 )
 
 
@@ -54,39 +52,6 @@ def test_a_value_of_another_type_is_an_empty_one(value: object) -> None:
 def test_a_word_is_short() -> None:
     """Names become columns and labels: a hostile one is cut."""
     assert word("x" * 10_000) == "x" * WORD_CHARACTERS
-
-
-@pytest.mark.parametrize(
-    ("start", "model"),
-    [
-        (b'{"id" : "gen-1", "model":"v/m", "choi', "v/m"),
-        (b'{"checks": [{"model": "guard"}], "model": "v/m", "choi', "v/m"),
-        (b'{"text": "}]\\"", "model": "v/m", "choi', "v/m"),
-        (b'{"checks": [{"model": "guard"', None),
-        (b'{"id": "gen-1", "mo', None),
-        (b'{"model": ["v/m"]', None),
-    ],
-)
-def test_a_word_of_a_fragment_is_the_whole_answers(start: bytes, model: str | None) -> None:
-    """The model of something inside the answer is not the answer's."""
-    assert word_in_fragment(start, "model") == model
-
-
-@pytest.mark.parametrize(
-    ("end", "usage"),
-    [
-        (b'half a text"}],"usage":{"prompt_tokens":3}}', {"prompt_tokens": 3}),
-        (b'half"}],"usage":{"prompt_tokens":3},"x":[{"y":"}]\\"}"}]}\n', {"prompt_tokens": 3}),
-        (b'half"}],"usage":{"prompt_tokens":3},"breakdown":[{"usage":{"prompt_tokens":1}}]}', {"prompt_tokens": 3}),
-        (b'half"}],"breakdown":[{"usage":{"prompt_tokens":1}}]}', {}),
-        (b'half"}],"usage":{"prompt_tokens":3}', {}),
-        (b'half"}],"usage":{"prompt_tok', {}),
-        ('é"}],"usage":{"é":1}}'.encode(), {"Ã©": 1}),
-    ],
-)
-def test_the_usage_of_a_fragment_is_the_whole_answers(end: bytes, usage: dict[str, int]) -> None:
-    """A count of a part of the answer, or one whose place cannot be told, is not taken for it."""
-    assert usage_in_fragment(end) == usage
 
 
 def test_a_value_as_text() -> None:

@@ -1,0 +1,74 @@
+"""One candidate as the mirror keeps it."""
+
+from dataclasses import replace
+
+import pytest
+
+from shadow.config import Candidate
+from shadow.mirror.arm import Arm, KeyUnavailableError, state_of
+from shadow.mirror.circuit import TRIPS_AFTER, Leave, State
+from shadow.mirror.reasons import Withheld
+
+
+def arm(**more):
+    return Arm.of(Candidate(name="ferry", url="https://example.com/v1", models={}, **more))
+
+
+def test_the_key_is_read_when_it_is_needed(monkeypatch, tmp_path):
+    """From the environment or a file, as it is now."""
+    monkeypatch.setenv("K", "from-environment")
+    path = tmp_path / "key"
+    path.write_text("from-file\n")
+    assert arm(api_key_env="K").target().key == "from-environment"
+    assert arm(api_key_file=path).target().key == "from-file"
+    path.write_text("rotated\n")
+    assert arm(api_key_file=path).target().key == "rotated"
+    assert arm().target().key is None
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"two\nlines", b"n\xc3\xa9", b"\xff", b"a\x00b"])
+def test_a_key_that_no_header_can_hold_is_unavailable(tmp_path, content):
+    """An empty file, line breaks, bytes that are no text."""
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    with pytest.raises(KeyUnavailableError):
+        arm(api_key_file=path).target()
+
+
+def test_a_key_that_is_not_there_is_unavailable(tmp_path):
+    """A missing file and a missing variable."""
+    for one in (arm(api_key_file=tmp_path / "none"), arm(api_key_env="SHADOW_TEST_NO_SUCH_VARIABLE")):
+        with pytest.raises(KeyUnavailableError):
+            one.target()
+
+
+def test_the_dialect_says_where_the_key_goes():
+    """Azure has a header of its own."""
+    assert arm(dialect="azure").target().key_header == "api-key"
+    assert arm(dialect="vllm").target().key_header == "authorization"
+
+
+def test_a_pause_ends_by_itself():
+    """The candidate is left alone for as long as it asked; a shorter wish does not end a longer one."""
+    one = arm()
+    one.pause(100.0, 30.0)
+    one.pause(100.0, 5.0)
+    assert one.withholds(129.0) is Withheld.RETRY_AFTER
+    assert one.withholds(130.0) is None
+
+
+def test_an_open_circuit_withholds():
+    """What the breaker says holds for decisions too."""
+    one = arm()
+    for _ in range(TRIPS_AFTER):
+        one.circuit.fail(Leave.ORDINARY, 100.0)
+    assert one.withholds(101.0) is Withheld.CIRCUIT_OPEN
+
+
+def test_its_state_can_be_seen():
+    """What metrics and the admin port show."""
+    one = replace(arm(), working=3)
+    one.pause(100.0, 30.0)
+    state = state_of(one, 110.0)
+    assert (state.arm, state.queued, state.queued_bytes, state.in_flight) == ("ferry", 0, 0, 3)
+    assert (state.circuit, state.paused_for_s) == (State.CLOSED, 20.0)

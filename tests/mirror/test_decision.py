@@ -1,0 +1,77 @@
+"""The order in which a replay is decided on, and what is noted at each stage."""
+
+import pytest
+
+from shadow.exchange import Exchange, ReplayOutcome
+from shadow.mirror.arm import Arm
+from shadow.mirror.decision import Considered, decide
+from shadow.mirror.planned import Planned
+from shadow.mirror.reasons import Ineligible, SampledOut, Withheld
+from shadow.mirror.sampling import conversation
+from shadow.wire.request import read_request
+from tests.mirror.making import HELLO, JSON, chat, config, observed
+
+
+def considered(exchange: Exchange) -> Considered:
+    request = read_request(exchange)
+    return Considered(exchange, observed(exchange), request, conversation(exchange, request.body))
+
+
+def decided(settings, exchange=None, *, paused=False, now=0.0, resumes_at=0.0):
+    arm = Arm.of(settings.candidates[0])
+    arm.resumes_at = resumes_at
+    return decide(considered(exchange or chat()), arm, settings, paused=paused, now=now)
+
+
+DENIED = "consent_default: deny"
+
+
+@pytest.mark.parametrize(
+    ("settings", "exchange", "outcome", "reason", "probability"),
+    [
+        # each stage is reached only through those before it
+        ({"models": {}, "sample": {"rate": 0}}, {}, ReplayOutcome.INELIGIBLE, Ineligible.MODEL_UNMAPPED, None),
+        ({"models": {"*": None}, "sample": {"rate": 0}}, {}, ReplayOutcome.INELIGIBLE, Ineligible.MODEL_EXCLUDED, None),
+        ({"sample": {"rate": 0}, "head": DENIED}, {}, ReplayOutcome.SAMPLED_OUT, SampledOut.NOT_DRAWN, 0.0),
+        ({"head": DENIED}, {"paused": True}, ReplayOutcome.WITHHELD, Withheld.CONSENT, 1.0),
+        ({}, {"paused": True, "resumes_at": 9.0}, ReplayOutcome.WITHHELD, Withheld.PAUSED, 1.0),
+        ({}, {"resumes_at": 9.0}, ReplayOutcome.WITHHELD, Withheld.RETRY_AFTER, 1.0),
+    ],
+)
+def test_stages_are_passed_in_order(settings, exchange, outcome, reason, probability):
+    """Eligible, drawn, consented, not paused, left alone: the first no decides."""
+    replay = decided(config(**settings), **exchange)
+    assert (replay.outcome, replay.reason, replay.probability) == (outcome, reason, probability)
+
+
+def test_what_passes_every_stage_is_planned():
+    """The plan holds the bytes to send and the chance of the draw."""
+    plan = decided(config(sample={"rate": 1}))
+    assert isinstance(plan, Planned)
+    assert plan.body == b'{"model":"small","messages":[{"role":"user","content":"Hello"}]}'
+    assert (plan.probability, plan.stream) == (1.0, False)
+
+
+def test_a_stream_is_planned_as_one():
+    """The candidate answers in the mode in which the primary did."""
+    assert decided(config(), chat({**HELLO, "stream": True})).stream is True
+
+
+def test_never_is_said_before_consent_is_asked():
+    """The application's refusal is its own reason, with no probability."""
+    exchange = chat(request_headers=(*JSON, ("x-shadow-sample", "never")))
+    replay = decided(config(head=DENIED), exchange)
+    assert (replay.reason, replay.probability) == (SampledOut.ASKED_NEVER, None)
+
+
+def test_a_rate_between_draws_some():
+    """The same arm and rate draw some conversations and leave others."""
+    settings = config(sample={"rate": 0.5})
+    exchanges = [chat({**HELLO, "messages": [{"role": "user", "content": f"Question {n}"}]}) for n in range(40)]
+    kinds = {type(decided(settings, exchange)).__name__ for exchange in exchanges}
+    assert kinds == {"Planned", "Replay"}
+
+
+def test_reasons_are_plain_text():
+    """Rows and labels hold words, not members of a Python class."""
+    assert type(decided(config(models={})).reason) is str
