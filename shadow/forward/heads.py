@@ -105,6 +105,8 @@ class HeadReader:
             end = data.find(b"\r\n\r\n") + 4
             if 4 <= end <= MAX_HEAD:
                 return data[:end], data[end:]
+            if data == b"\r\n":  # a line too many after the last body, not the beginning of a head
+                return None
             self._held, self._searched = bytearray(), 0
         self._held += data
         return self._search(self._held)

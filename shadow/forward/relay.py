@@ -44,7 +44,7 @@ class Relay:
     """One exchange under way, between a client's connection and one to the upstream."""
 
     __slots__ = (
-        "_answer", "_answer_head", "_answering", "_body", "_client", "_dialling", "_head", "_heads", "_heard_at",
+        "_answer", "_answer_head", "_answering", "_body", "_client", "_dialling", "_encouraged", "_head", "_heads", "_heard_at",
         "_keep", "_looking", "_passage", "_repeatable", "_sent", "_server", "_started_at", "_timer", "_tunnel",
         "_unsent", "_upgrade", "_upstream", "_upstream_full",
     )  # fmt: skip
@@ -60,7 +60,7 @@ class Relay:
         self._unsent = b""  # of the request, while there is no connection to send it on
         self._sent = False  # the head has gone upstream
         self._repeatable: bytes | None = None  # the whole request, where sending it twice does no harm
-        self._upstream_full = self._looking = False
+        self._upstream_full = self._looking = self._encouraged = False
         self._heads = HeadReader()
         self._answer_head: AnswerHead | None = None
         self._answer: Framing | None = None
@@ -183,6 +183,7 @@ class Relay:
         """The upstream ignores `Expect`, and the client waits for a word before it sends its body."""
         self._timer = None
         if self._answer is None and self._head.version == 1:
+            self._encouraged = True
             self._client.write(CONTINUE)
 
     # The way back.
@@ -243,7 +244,7 @@ class Relay:
                 self._answer_with(head, data)
                 self._passage.overhead_s += self._server.clock() - started_at
                 return
-            if self._head.version == 1:
+            if self._head.version == 1 and not (head.status == 100 and self._encouraged):
                 self._client.write(crossing.answer(head, close=False))
 
     def _answer_with(self, head: AnswerHead, data: bytes) -> None:

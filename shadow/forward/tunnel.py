@@ -35,10 +35,8 @@ class Tunnel:
 
     def client_ended(self) -> None:
         self._client_ended = True
-        if self._upstream_ended:
+        if self._upstream_ended or not self._upstream.write_eof():
             self.close()
-        else:
-            self._upstream.write_eof()
 
     def upstream_ended(self) -> bool:
         self._upstream_ended = True

@@ -84,9 +84,12 @@ class Upstream(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.write(data)
 
-    def write_eof(self) -> None:
-        if not self._transport.is_closing() and self._transport.can_write_eof():
-            self._transport.write_eof()
+    def write_eof(self) -> bool:
+        """Send no more, and go on reading. False where that cannot be said: TLS has no half of an end."""
+        if self._transport.is_closing() or not self._transport.can_write_eof():
+            return False
+        self._transport.write_eof()
+        return True
 
     def pause(self) -> None:
         """Read no more: the client does not keep up."""

@@ -28,6 +28,8 @@ from tests.end_to_end.raw import Peer, Wire, answer, wired
 from tests.end_to_end.sidecar import free_addresses
 
 TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
+QUIET_US = 20_000  # in half a second: idle
+QUIET_WITHIN_S = 60
 PAGE_MB = os.sysconf("SC_PAGESIZE") / 1e6
 COLUMNS = ("added_p50_us", "cpu_us", "tree_cpu_us", "rps", "lag_p50_us", "lag_p99_us", "chunk_cpu_us", "rss_mb", "bad")
 HEADERS = "Host: bench\r\nContent-Type: application/json\r\nAuthorization: Bearer sk-bench\r\n"
@@ -140,20 +142,19 @@ class Bench:
         """One round of one target."""
         self.wrk(target, 8, 1)
         one = self.wrk(target, 1, 2)
-        before, tree_before = cpu_us([target.pid]), cpu_us(tree(target.pid))
+        before, tree_before = settled_us(target)
         many = self.wrk(target, 32, 3)
-        cpu, tree_cpu = cpu_us([target.pid]) - before, cpu_us(tree(target.pid)) - tree_before
-        time.sleep(1)  # what the load left behind is not the streams'
-        before = cpu_us(tree(target.pid))
+        after, tree_after = settled_us(target)
         streams = self.streams(target, self._streams, 50, 4)
+        tree_end = settled_us(target)[1]
         return {
             "p50_us": one["p50_us"],
-            "cpu_us": cpu / many["requests"],
-            "tree_cpu_us": tree_cpu / many["requests"],
+            "cpu_us": (after - before) / many["requests"],
+            "tree_cpu_us": (tree_after - tree_before) / many["requests"],
             "rps": many["rps"],
             "lag_p50_us": streams["lag_p50_us"],
             "lag_p99_us": streams["lag_p99_us"],
-            "chunk_cpu_us": (cpu_us(tree(target.pid)) - before) / max(1, streams["events"]),
+            "chunk_cpu_us": (tree_end - tree_after) / max(1, streams["events"]),
             "rss_mb": sum(rss_mb(pid) for pid in tree(target.pid)),
             "bad": one["bad"] + many["bad"] + streams["failed"] + streams["missing"],
         }
@@ -212,6 +213,15 @@ def cpu_us(pids: list[int]) -> float:
     """Processor time of these processes so far, the kernel's work for them included."""
     stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
     return sum(int(stat[11]) + int(stat[12]) for stat in stats) * TICK_US
+
+
+def settled_us(target: Target) -> tuple[float, float]:
+    """Processor time of a target and of its tree, once all that it was left with is done."""
+    deadline, last = time.monotonic() + QUIET_WITHIN_S, -1.0
+    while (now := cpu_us(tree(target.pid))) - last > QUIET_US and time.monotonic() < deadline:
+        last = now
+        time.sleep(0.5)
+    return cpu_us([target.pid]), now
 
 
 def rss_mb(pid: int) -> float:
