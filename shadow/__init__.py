@@ -6,6 +6,7 @@ The modules in the order in which data flows:
     configfile    YAML → validated configuration
     config        its frozen records
     log           lines on standard error
+    tasks         background tasks that neither vanish nor fail in silence
     service       starts, supervises and drains the two processes
     exchange      the vocabulary: records that the rooms pass to each other
     fingerprint   API keys as keyed hashes

@@ -2,12 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from shadow import cli
 from shadow.configfile import parse
+from shadow.forward import metrics as forwarded
+from shadow.record import metrics as recorded
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -64,6 +67,20 @@ def test_links_lead_somewhere(path: Path) -> None:
     """A relative link in a document points at a file of this repository."""
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+def test_the_table_of_metrics_is_complete() -> None:
+    """Every metric of both processes is in the README with its labels, and none that does not exist."""
+    table = README.partition("| metric |")[2]
+    listed = dict(re.findall(r"`(shadow_[a-z_]+)(?:\{([a-z_,]+)\})?`", table))
+    registries = (forwarded.Metrics(()).registry, recorded.Metrics().registry)
+    collectors = [collector for registry in registries for collector in registry._collector_to_names]
+    assert listed == {name_of(collector): ",".join(collector._labelnames) for collector in collectors}
+
+
+def name_of(metric: Any) -> str:
+    """The name under which a metric is exposed."""
+    return f"{metric._name}_total" if metric._type == "counter" else str(metric._name)
 
 
 def test_ci_runs_the_command_of_the_readme() -> None:

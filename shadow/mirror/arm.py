@@ -6,6 +6,7 @@ from typing import Self
 from shadow.config import Candidate
 from shadow.mirror.circuit import Circuit, State
 from shadow.mirror.dialects import RULES
+from shadow.mirror.egress import proxy_for
 from shadow.mirror.reasons import Withheld
 from shadow.mirror.replay import Target
 from shadow.mirror.waiting import Queue
@@ -22,6 +23,7 @@ class Arm:
 
     candidate: Candidate
     book: PriceBook
+    proxy: str | None = field(default=None, repr=False)
     queue: Queue = field(default_factory=Queue)
     circuit: Circuit = field(default_factory=Circuit)
     resumes_at: float = 0.0  # the candidate asked to be left alone until then
@@ -30,7 +32,7 @@ class Arm:
 
     @classmethod
     def of(cls, candidate: Candidate) -> Self:
-        return cls(candidate, PriceBook.for_candidate(candidate))
+        return cls(candidate, PriceBook.for_candidate(candidate), proxy_for(candidate.url))
 
     @property
     def name(self) -> str:
@@ -54,7 +56,7 @@ class Arm:
             raise KeyUnavailableError from error
         if key is not None and not (key and key.isascii() and key.isprintable()):
             raise KeyUnavailableError
-        return Target(self.candidate.url, RULES[self.candidate.dialect].key_header, key)
+        return Target(self.candidate.url, RULES[self.candidate.dialect].key_header, key, self.proxy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ PART_REASONS: Final[Mapping[str, Ineligible]] = {
     "input_audio": Ineligible.AUDIO_INPUT,
 }
 PARTS: Final = frozenset({"text", "image_url", "refusal", *PART_REASONS})
-ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
+ROLES: Final = ("system", "developer", "user", "assistant", "tool")  # a tuple: what is looked up may be no word
 # Provider slugs may carry a region after the slash, as in `google-vertex/europe` or `azure/eu-west`.
 REGION: Final = re.compile(r"/(?:eu|us|uk|ca|au|in|jp|ap|asia|europe|global|me|sa|af)(?:[-.]|$)|/[a-z]+-[a-z]+\d")
 BYTES_PER_TOKEN: Final = 4  # of English text and JSON, where the primary reported no count

@@ -20,8 +20,8 @@ from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Dropped, Failed, Ineligible
 from shadow.mirror.retries import Retries
 from shadow.mirror.sampling import conversation
-from shadow.mirror.tasks import spawn, where
 from shadow.mirror.waiting import Waiting
+from shadow.tasks import spawn, where
 from shadow.wire.request import read_request
 
 logger = logging.getLogger("shadow.mirror")
@@ -140,7 +140,7 @@ class Mirror:
         """Have one more worker take from the arm's queue, where something waits and the candidate may be sent more."""
         if self._open and len(arm.queue) and arm.working < arm.candidate.max_concurrency:
             arm.working += 1
-            spawn(self._work(arm), self._workers).add_done_callback(lambda _: self._dismiss(arm))
+            spawn(self._work(arm), f"replay-{arm.name}", self._workers).add_done_callback(lambda _: self._dismiss(arm))
 
     def _dismiss(self, arm: Arm) -> None:
         arm.working -= 1

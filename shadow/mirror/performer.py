@@ -16,8 +16,8 @@ from shadow.mirror.failures import SILENT, TRIPPING, failure, refuses_stream_opt
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Dropped, Failed, Withheld
 from shadow.mirror.replay import Target, open_session, send
-from shadow.mirror.tasks import spawn, where
 from shadow.mirror.waiting import Waiting
+from shadow.tasks import spawn, where
 from shadow.wire.agreement import agreement
 from shadow.wire.observe import observe
 from shadow.wire.prices import PriceBook
@@ -92,7 +92,7 @@ class Performer:
 
     def settle_soon(self, replay: Replay) -> asyncio.Task[None]:
         """Tell the ledger of an end, in a task of its own that `close` waits for."""
-        return spawn(self._settle(replay), self._settling)
+        return spawn(self._settle(replay), "settle", self._settling)
 
     async def _settle(self, replay: Replay) -> None:
         try:

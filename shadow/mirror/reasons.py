@@ -96,7 +96,7 @@ class Failed(StrEnum):
     ANSWER_TRUNCATED = "answer_truncated"  # the answer broke off
     ANSWER_UNREADABLE = "answer_unreadable"  # a 200 that is not an answer
     ANSWER_TOO_LARGE = "answer_too_large"  # cut at the bound
-    CONNECT = "connect"  # no connection: name, route, refusal
+    CONNECT = "connect"  # no connection: name, route, refusal, proxy
     TLS = "tls"  # no trusted connection
     CONNECTION_LOST = "connection_lost"  # closed or reset before an answer began
     PROTOCOL = "protocol"  # what came back is not HTTP

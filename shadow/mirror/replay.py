@@ -7,12 +7,14 @@ followed, cookies not kept, nothing is tried twice.
 
 import asyncio
 import io
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Final
 
 import aiohttp
+from aiohttp.connector import AddrInfoType
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
@@ -26,16 +28,20 @@ PATH: Final = "/chat/completions"
 USER_AGENT: Final = f"shadow-sidecar/{shadow.__version__}"
 CONNECT_TIMEOUT_S: Final = 10.0  # a reachable endpoint answers in one; the deadline is for the answer
 KEEPALIVE_S: Final = 15.0  # below the idle limits of common gateways, so that a pooled connection is seldom stale
+# A candidate that takes a connection and reads nothing of a large request: closing waits for what is still to be sent,
+# so the kernel ends such a connection, or each would cost a socket and megabytes for ever.
+UNREAD_S: Final = 60.0
 MAX_HEAD_BYTES: Final = 32 << 10  # of an answer's header line
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a replay goes. `key` goes out in `key_header` and is never shown."""
+    """Where a replay goes. `key` goes out in `key_header`; it is never shown, nor is `proxy`, which may hold one."""
 
     url: str
     key_header: str = "authorization"
     key: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -43,7 +49,11 @@ def open_session() -> aiohttp.ClientSession:
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(_head_sent)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),  # bounded by each candidate's workers
+        connector=aiohttp.TCPConnector(
+            limit=0,  # each candidate's workers are the bound
+            keepalive_timeout=KEEPALIVE_S,
+            socket_factory=_socket,
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         auto_decompress=False,
@@ -124,7 +134,7 @@ async def _carry(session: aiohttp.ClientSession, target: Target, planned: Planne
         return Failed.MEMORY
     except aiohttp.ClientSSLError:
         return Failed.TLS
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError):
         return Failed.CONNECT
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError):
         return Failed.CONNECTION_LOST if answer.status is None else Failed.ANSWER_TRUNCATED
@@ -139,6 +149,7 @@ async def _exchange(session: aiohttp.ClientSession, target: Target, planned: Pla
         data=io.BytesIO(planned.body),  # sent in pieces: a large body in one write would hold up the loop
         headers=request_headers(target, planned.exchange_id),
         allow_redirects=False,
+        proxy=target.proxy,
         trace_request_ctx=answer,
     )
     try:
@@ -149,6 +160,14 @@ async def _exchange(session: aiohttp.ClientSession, target: Target, planned: Pla
         response.close()  # the rest of the answer is nobody's: the connection goes with it
         raise
     response.release()
+
+
+def _socket(address: AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS, where nobody runs this for long
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_S * 1000))
+    return made
 
 
 async def _head_sent(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -13,17 +13,19 @@ from shadow.exchange import Exchange, Observation, Pending, Recorded, Replay
 from shadow.frames import FrameError, unpack
 from shadow.mirror.planned import Planned
 from shadow.record.attribution import Completion
+from shadow.record.delayed_cost import DelayedCosts, Owed, owed
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
-from shadow.record.tasks import spawn, where
 from shadow.store.errors import StoreError
+from shadow.tasks import spawn, where
 
 log = logging.getLogger("shadow.record")
 
 IN_A_ROW: Final = 10  # exchanges; then the loop has its turn: answers of candidates are being timed on it
 
 Observe = Callable[[Exchange], Observation]
-Decided = tuple[Recorded, tuple[Planned, ...]]
+Examined = tuple[Exchange, Observation, Owed | None]
+Decided = tuple[Recorded, tuple[Planned, ...], Owed | None]
 
 
 class Mirror(Protocol):
@@ -52,6 +54,7 @@ class Inbox:
     store: Store
     ledger: StoreLedger
     metrics: Metrics
+    delayed: DelayedCosts | None = None  # where configured
     clock: Callable[[], float] = time.time
 
     async def receive(self, request: web.Request) -> web.Response:
@@ -73,8 +76,8 @@ class Inbox:
         Raises ValueError (FrameError where it is no batch of frames) and StoreError, and then nothing is stored.
         """
         decided = await self._decide(await asyncio.to_thread(self._examine, batch))
-        new = await self.store.add([recorded for recorded, _ in decided])
-        for number, (recorded, plans) in enumerate(decided, 1):
+        new = await self.store.add([recorded for recorded, _, _ in decided])
+        for number, (recorded, plans, debt) in enumerate(decided, 1):
             if number % IN_A_ROW == 0:
                 await asyncio.sleep(0)
             if recorded.exchange.exchange_id in new:
@@ -82,21 +85,29 @@ class Inbox:
                 self.metrics.stored(recorded, self.clock())
                 self.ledger.expect(recorded)
                 self._submit(plans)
+                if debt is not None and self.delayed is not None:
+                    self.delayed.expect(debt)
 
-    def _examine(self, batch: bytes) -> list[tuple[Exchange, Observation]]:
+    def _examine(self, batch: bytes) -> list[Examined]:
         """In a thread: a large body, or the price catalogue at its first use, takes long."""
-        complete = map(self.completion.complete, unpack(batch))
-        return [(exchange, self.observe(exchange)) for exchange in complete]
+        return list(map(self._examined, unpack(batch)))
 
-    async def _decide(self, examined: Sequence[tuple[Exchange, Observation]]) -> list[Decided]:
+    def _examined(self, arrived: Exchange) -> Examined:
+        """The exchange as it is recorded: from here on a credential is with what is owed, or nowhere."""
+        bare = arrived if arrived.credential is None else replace(arrived, credential=None)
+        exchange = self.completion.complete(bare)
+        observation = self.observe(exchange)
+        return exchange, observation, owed(exchange, observation, arrived.credential)
+
+    async def _decide(self, examined: Sequence[Examined]) -> list[Decided]:
         decided: list[Decided] = []
-        for number, (exchange, observation) in enumerate(examined, 1):
-            decided.append(self._decided(exchange, observation))
+        for number, (exchange, observation, debt) in enumerate(examined, 1):
+            decided.append((*self._decided(exchange, observation), debt))
             if number % IN_A_ROW == 0:
                 await asyncio.sleep(0)
         return decided
 
-    def _decided(self, exchange: Exchange, observation: Observation) -> Decided:
+    def _decided(self, exchange: Exchange, observation: Observation) -> tuple[Recorded, tuple[Planned, ...]]:
         try:
             ended, plans = self.mirror.decide(exchange, observation)
         except Exception as error:  # noqa: BLE001 (an exchange is recorded, whatever the mirror makes of it)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from enum import StrEnum
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
-from shadow.exchange import PRIMARY, Exchange, Observation, Recorded, Replay, ReplayOutcome
+from shadow.exchange import PRIMARY, Attribution, Exchange, Observation, Recorded, Replay, ReplayOutcome, Usage
 from shadow.mirror.arm import ArmState
 from shadow.mirror.circuit import State
 from shadow.record.series import SERIES, Series
@@ -21,6 +22,16 @@ TTFT_S: Final = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
 RESPONSE_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 RATIOS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 5.0)
 LAG_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
+
+
+class DelayedCost(StrEnum):
+    """What became of a cost that was not told with its answer."""
+
+    KNOWN = "known"  # it was told later, and is in the store
+    UNKNOWN = "unknown"  # it was not told in time, or could not be stored
+    UNNEEDED = "unneeded"  # when it was told, the row had a cost or was gone
+    DROPPED = "dropped"  # too many were being asked for
+    ABANDONED = "abandoned"  # the recorder stopped
 
 
 class Metrics:
@@ -38,6 +49,9 @@ class Metrics:
         )
         self.cost_unknown = Counter(
             "shadow_cost_unknown", "Good answers whose cost is not known.", ("arm",), registry=registry
+        )
+        self.delayed_cost = Counter(
+            "shadow_delayed_cost", "Costs asked for after an answer was cut.", ("result",), registry=registry
         )
         self.replays = Counter(
             "shadow_replays", "Replays, by how they ended.", ("arm", "outcome", "reason"), registry=registry
@@ -69,6 +83,8 @@ class Metrics:
         )
         for trouble in Trouble:
             self.store_errors.labels(trouble.value)
+        for result in DelayedCost:
+            self.delayed_cost.labels(result.value)
         self._exchanges, self._cost = Series(self.exchanges, series), Series(self.cost, series)
         self._tokens = Series(self.tokens, series)
         self._ttft, self._response = Series(self.ttft, series), Series(self.response, series)
@@ -88,8 +104,7 @@ class Metrics:
     def stored(self, recorded: Recorded, now: float) -> None:
         """Count a new exchange and those of its replays that ended at once."""
         exchange, seen = recorded.exchange, recorded.observation
-        who = exchange.attribution
-        caller = (who.tenant or UNATTRIBUTED, who.feature or UNATTRIBUTED)
+        caller = _caller(exchange.attribution)
         model = seen.response_model or seen.request_model or UNKNOWN
         self._exchanges.of((), (*caller, model)).inc()
         self._observed(PRIMARY, caller, exchange, seen)
@@ -107,6 +122,15 @@ class Metrics:
         if replay.outcome is ReplayOutcome.COMPLETED and usd is not None and primary_usd:
             self.cost_ratio.labels(replay.arm).observe(float(usd / primary_usd))
 
+    def came_late(self, who: Attribution, names: Iterable[str | None], before: Usage, now: Usage, usd: Decimal) -> None:
+        """Count the cost of an exchange that is stored already, and the tokens by which its usage has grown."""
+        model = next(filter(None, names), UNKNOWN)
+        counted = dict(_tokens(before))
+        for kind, tokens in _tokens(now):
+            if (more := tokens - counted.get(kind, 0)) > 0:
+                self._tokens.of((PRIMARY, kind), (model,)).inc(more)
+        self._cost.of((PRIMARY,), _caller(who)).inc(float(usd))
+
     def recovered(self, ended: Ended) -> None:
         """Count a replay of an earlier run."""
         self.replays.labels(ended.arm, ended.outcome.value, ended.reason).inc()
@@ -115,7 +139,7 @@ class Metrics:
         if not seen.inference:
             return
         model = (seen.response_model or seen.request_model or UNKNOWN,)
-        for kind, tokens in _tokens(seen):
+        for kind, tokens in _tokens(seen.usage):
             self._tokens.of((arm, kind), model).inc(tokens)
         if seen.timings.ttft_s is not None:
             self._ttft.of((arm,), model).observe(seen.timings.ttft_s)
@@ -126,9 +150,12 @@ class Metrics:
             self.cost_unknown.labels(arm).inc()
 
 
-def _tokens(seen: Observation) -> list[tuple[str, int]]:
+def _caller(who: Attribution) -> tuple[str, str]:
+    return who.tenant or UNATTRIBUTED, who.feature or UNATTRIBUTED
+
+
+def _tokens(usage: Usage) -> list[tuple[str, int]]:
     """Known, positive counts by kind."""
-    usage = seen.usage
     counts = (
         ("input", usage.input_tokens),
         ("output", usage.output_tokens),

@@ -14,14 +14,16 @@ from aiohttp import web
 from shadow.config import Config
 from shadow.mirror.mirror import Mirror
 from shadow.record.attribution import Completion
+from shadow.record.delayed_cost import DelayedCosts
+from shadow.record.generations import generations
 from shadow.record.inbox import Inbox
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
 from shadow.record.reports import Reports
-from shadow.record.tasks import spawn
 from shadow.store.errors import StoreError, Trouble
 from shadow.store.sqlite import SQLiteStore
+from shadow.tasks import spawn
 from shadow.wire.observe import observe
 from shadow.wire.prices import PriceBook
 
@@ -46,28 +48,44 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
         mirror = Mirror(config, ledger)
         await mirror.start()
         try:
-            inbox = Inbox(
-                completion=Completion(config.attribution, config.registry),
-                observe=partial(observe, book=PriceBook.for_primary(config)),
-                mirror=mirror,
-                store=store,
-                ledger=ledger,
-                metrics=metrics,
-            )
-            reports = Reports(config.store.path)
-            app = application(inbox, mirror, metrics, reports, config.handoff.max_bytes + ROOM_FOR_HEADS)
-            async with _serving(app, socket):
-                retention = spawn(_retain(store, config.store.retention_days), "retention")
-                try:
-                    yield
-                finally:
-                    retention.cancel()
+            async with _asking(config, store, metrics) as delayed:
+                inbox = Inbox(
+                    completion=Completion(config.attribution, config.registry),
+                    observe=partial(observe, book=PriceBook.for_primary(config)),
+                    mirror=mirror,
+                    store=store,
+                    ledger=ledger,
+                    metrics=metrics,
+                    delayed=delayed,
+                )
+                reports = Reports(config.store.path)
+                app = application(inbox, mirror, metrics, reports, config.handoff.max_bytes + ROOM_FOR_HEADS)
+                async with _serving(app, socket):
+                    retention = spawn(_retain(store, config.store.retention_days), "retention")
+                    try:
+                        yield
+                    finally:
+                        retention.cancel()
         finally:
             ledger.hurry()
             await mirror.close()
             await _end_pending(store)
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def _asking(config: Config, store: SQLiteStore, metrics: Metrics) -> AsyncIterator[DelayedCosts | None]:
+    """The queue of delayed costs, where configured; what waits in it at the end is let go."""
+    if not config.upstream.delayed_cost:
+        yield None
+        return
+    async with generations(config.upstream) as upstream:
+        delayed = DelayedCosts(upstream.ask, store, PriceBook.for_primary(config), metrics)
+        try:
+            yield delayed
+        finally:
+            await delayed.close()
 
 
 @asynccontextmanager

@@ -81,7 +81,7 @@ async def eventually(probe: Callable[[], T | None]) -> T:
 
 @asynccontextmanager
 async def running(
-    directory: Path, upstream: str, environment: dict[str, str] | None = None, **settings: Any
+    directory: Path, upstream: str, /, environment: dict[str, str] | None = None, **settings: Any
 ) -> AsyncIterator[Sidecar]:
     """A sidecar in front of `upstream`, ready to take traffic, with `settings` over the smallest configuration."""
     listen, admin = free_addresses(2)

@@ -23,6 +23,14 @@ def candidate_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(making.KEY_VARIABLE, making.KEY)
 
 
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine that runs the tests may have proxies, which know no loopback."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
     """Starts an HTTP server for any path, and returns its URL."""

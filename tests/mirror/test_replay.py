@@ -1,9 +1,11 @@
 """Sending one replay: what goes out, what comes back, and every way in which a wire can break."""
 
 import asyncio
+import socket
 import ssl
 import time
 import tracemalloc
+from pathlib import Path
 
 import orjson
 import pytest
@@ -25,12 +27,12 @@ async def perform():
     async with open_session() as session:
 
         async def start(
-            url, *, body=b'{"model":"small"}', key="k", limit=8 * MEGABYTE, room=64 * MEGABYTE, timeout_s=20
+            url, *, body=b'{"model":"small"}', key="k", proxy=None, limit=8 * MEGABYTE, room=64 * MEGABYTE, timeout_s=20
         ):
             primary = chat()
             planned = Planned(primary, observed(primary), "ferry", 1.0, body, Rewrite())
             answer = Answer(limit, Allowance(room), time.monotonic)
-            target = Target(f"{url}/v1", key=key)
+            target = Target(f"{url}/v1", key=key, proxy=proxy)
             return await send(session, target, planned, answer, timeout_s=timeout_s, started_at=1.0)
 
         yield start
@@ -208,6 +210,30 @@ async def test_a_reset_within_an_answer_truncates_it(serve_raw, perform):
     assert (exchange.failure, exchange.outcome) == (Failed.ANSWER_TRUNCATED, Outcome.UPSTREAM_TRUNCATED)
 
 
+async def test_a_proxy_on_the_way_out_is_used(serve_raw, perform):
+    """A pod that may only leave through a proxy asks it for the candidate's address."""
+    lines = []
+
+    async def carry(reader, writer):
+        lines.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        writer.write(HEAD + b"Content-Length: 2\r\n\r\n{}")
+        await writer.drain()
+
+    exchange = await perform("http://candidate.invalid", proxy=await serve_raw(carry))
+    assert lines == [b"POST http://candidate.invalid/v1/chat/completions HTTP/1.1"]
+    assert exchange.failure is None
+
+
+async def test_a_proxy_that_refuses_is_a_failure_to_connect(serve_raw, perform):
+    """It is not the candidate that said 403."""
+
+    async def refuse(reader, writer):
+        await say(reader, writer, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    exchange = await perform("https://candidate.invalid", proxy=await serve_raw(refuse))
+    assert (exchange.failure, exchange.status) == (Failed.CONNECT, None)
+
+
 async def test_nobody_listening_is_a_failure_to_connect(perform):
     """Refused, as a candidate that is down refuses."""
     exchange = await perform("http://127.0.0.1:1")
@@ -281,6 +307,24 @@ async def test_a_flood_is_cut_and_memory_stays_flat(serve_raw, perform, candidat
     assert exchange.failure == Failed.ANSWER_TOO_LARGE
     assert exchange.response_body.size <= 2 * MEGABYTE
     assert peak < 16 * MEGABYTE  # two copies of the bound, and the server's own pieces
+
+
+async def test_a_candidate_that_reads_nothing_keeps_no_connection(perform, monkeypatch):
+    """A large request that is never read: after its deadline, and a while, socket and buffer are gone."""
+    monkeypatch.setattr("shadow.mirror.replay.UNREAD_S", 0.3)
+
+    def sockets():
+        return sum(one.is_socket() for one in Path("/proc/self/fd").iterdir())
+
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        before = sockets()
+        exchange = await perform(
+            f"http://127.0.0.1:{deaf.getsockname()[1]}", body=b"x" * (32 * MEGABYTE), timeout_s=0.2
+        )
+        assert exchange.failure in (Failed.DEADLINE, Failed.CONNECTION_LOST)
+        async with asyncio.timeout(30):
+            while sockets() > before:  # noqa: ASYNC110 (the kernel tells nobody)
+                await asyncio.sleep(0.05)
 
 
 async def test_room_for_all_answers_is_bounded(serve_raw, perform):

@@ -1,16 +1,18 @@
 import asyncio
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from shadow.exchange import Pending, ReplayOutcome
+from shadow.exchange import Outcome, Pending, ReplayOutcome
 from shadow.frames import FrameError, pack
+from shadow.record.delayed_cost import Owed
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.store.errors import StoreError, Trouble
 from tests.record.conftest import FakeMirror
-from tests.record.samples import FakeStore, exchange, exchange_id, sample
+from tests.record.samples import ANSWER, JSON, FakeStore, exchange, exchange_id, sample, whole
 
 
 def batch(*numbers: int) -> bytes:
@@ -84,6 +86,73 @@ async def test_the_callers_attribution_is_completed(inbox: Inbox, store: FakeSto
     inbox = replace(inbox, completion=Upper())  # type: ignore[arg-type]
     await inbox.take(batch(0))
     assert store.added[exchange_id(0)].exchange.path == "/API/V1/CHAT/COMPLETIONS"
+
+
+KEY = "sk-or-v1-secret"
+NAMED = (("content-type", "text/event-stream"), ("x-generation-id", "gen-1"))
+
+
+class Asked:
+    """A queue of delayed costs that only remembers."""
+
+    def __init__(self) -> None:
+        self.owed: list[Owed] = []
+
+    def expect(self, one: Owed) -> None:
+        self.owed.append(one)
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def asking(inbox: Inbox, asked: Asked) -> Inbox:
+    """An inbox where delayed costs are configured."""
+    return replace(inbox, delayed=asked)  # type: ignore[arg-type]
+
+
+def cut(**changes: Any) -> bytes:
+    """A stream that its client left, with the client's key."""
+    plain = {"outcome": Outcome.CLIENT_CANCELLED, "response_headers": NAMED, "response_body": whole(b"data: {}\n\n")}
+    return pack(exchange(0, credential=KEY, **{**plain, **changes}))
+
+
+async def test_a_cost_that_is_owed_is_asked_for_once(asking: Inbox, asked: Asked) -> None:
+    """A cut stream of unknown cost goes to the queue with its key when it is stored, and not when it is resent."""
+    await asking.take(cut())
+    await asking.take(cut())
+    assert [(one.exchange_id, one.generation_id, one.credential) for one in asked.owed] == [
+        (exchange_id(0), "gen-1", KEY)
+    ]
+
+
+async def test_a_cost_is_asked_for_after_the_commit(asking: Inbox, asked: Asked, store: FakeStore) -> None:
+    """Where the exchange could not be stored there is no row to complete."""
+    store.troubles = iter([Trouble.DISK_FULL])
+    with pytest.raises(StoreError):
+        await asking.take(cut())
+    assert asked.owed == []
+
+
+async def test_a_known_cost_is_not_asked_for(asking: Inbox, asked: Asked) -> None:
+    """A stream that broke after its usage came needs no question, and its key is let go."""
+    await asking.take(cut(response_headers=JSON, response_body=whole(ANSWER)))
+    assert asked.owed == []
+
+
+async def test_a_key_goes_nowhere_else(asking: Inbox, store: FakeStore, mirror: FakeMirror) -> None:
+    """Neither what is stored nor what is replayed holds the key that came with an exchange."""
+    await asking.take(cut())
+    recorded = store.added[exchange_id(0)]
+    assert (recorded.exchange.credential, mirror.submitted[0].exchange.credential) == (None, None)
+
+
+async def test_without_a_queue_a_key_is_let_go(inbox: Inbox, store: FakeStore) -> None:
+    """A recorder that is not configured to ask stores the exchange and forgets the key."""
+    await inbox.take(cut())
+    assert store.added[exchange_id(0)].exchange.credential is None
 
 
 class Upper:

@@ -1,8 +1,22 @@
+"""Background tasks that neither vanish nor fail in silence."""
+
 import asyncio
 
 import pytest
 
-from shadow.record.tasks import spawn, where
+from shadow.tasks import spawn, where
+
+
+async def test_a_task_is_kept_until_it_ends() -> None:
+    """The loop holds only a weak reference; the set holds a strong one."""
+    kept: set[asyncio.Task[bool]] = set()
+    go = asyncio.Event()
+    task = spawn(go.wait(), "patient", kept)
+    assert kept == {task}
+    go.set()
+    await task
+    await asyncio.sleep(0)
+    assert kept == set()
 
 
 async def test_a_crash_is_logged(caplog: pytest.LogCaptureFixture) -> None:
