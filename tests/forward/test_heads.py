@@ -40,6 +40,8 @@ def test_a_head_is_read_the_same_however_it_arrives() -> None:
 def test_one_empty_line_before_a_request_is_skipped() -> None:
     """Clients of old send a line too many after a body."""
     assert read_request(b"\r\n" + request()).method == b"POST"
+    reader = HeadReader()
+    assert (reader.feed(b"\r\n"), reader.holding) == (None, False)
 
 
 @pytest.mark.parametrize("target", [b"/", b"/a%2Fb/../x//y?b=%2f&c", b"/a?", b"//host/x", b'/{"odd"}|\\^`<>'])
