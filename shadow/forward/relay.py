@@ -45,8 +45,8 @@ class Relay:
 
     __slots__ = (
         "_answer", "_answer_head", "_answering", "_body", "_client", "_dialling", "_encouraged", "_head", "_heads",
-        "_heard_at", "_keep", "_looking", "_passage", "_repeatable", "_sent", "_server", "_started_at", "_timer", "_tunnel",
-        "_unsent", "_upgrade", "_upstream", "_upstream_full",
+        "_heard_at", "_keep", "_looking", "_passage", "_repeatable", "_sent", "_server", "_started_at", "_timer",
+        "_tunnel", "_unsent", "_upgrade", "_upstream", "_upstream_full",
     )  # fmt: skip
 
     def __init__(
