@@ -4,7 +4,6 @@ HMAC-SHA256 under a secret of the deployment, cut to 128 bits. A plain hash of a
 list of leaked keys look it up; a keyed one does not. A fleet shares the secret, so that a key has one fingerprint.
 """
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -17,7 +16,7 @@ FINGERPRINT_CHARACTERS: Final = 32  # 128 bits: no two of a company's keys colli
 
 def fingerprint(api_key: str, secret: bytes) -> str:
     """The fingerprint of an API key: 32 hexadecimal characters."""
-    return hmac.new(secret, api_key.encode(), hashlib.sha256).hexdigest()[:FINGERPRINT_CHARACTERS]
+    return hmac.digest(secret, api_key.encode(), "sha256").hex()[:FINGERPRINT_CHARACTERS]
 
 
 def read_or_create_secret(path: Path) -> bytes:

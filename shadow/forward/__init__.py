@@ -3,21 +3,30 @@
 The modules in the order in which a request meets them:
 
     forwarder     the data port, the admin port and the handoff, started and drained together
-    listener      aiohttp's server at its edges: connections, and heads written as given
-    server        the data port, and the loop that moves chunks both ways
-    refusals      which requests are not forwarded, and the sidecar's own answers
-    passage       one request's way through, whichever engine moves the bytes
+    server        the data port: what all connections and exchanges share
+    downstream    the client's side: one connection, from one request's head to the next
+    heads         bytes → heads, read strictly and kept as they came
+    framing       how long a body is, followed byte by byte
+    refusals      the sidecar's own answers, and what a request is refused for
+    relay         one exchange, from its head to its one terminal state
+    passage       what a relay tells of it: attributed, tagged, captured, handed over
     attribution   who asks, and for what
-    identity      names of exchanges
-    headers       which headers cross the sidecar
-    upstream      the way upstream
-    framing       how an answer's body is delimited towards the client
+    crossing      which lines of a head cross the sidecar
+    pool          connections to the upstream that wait for their next exchange
+    dial          new ones: found, raced, through a proxy, verified
+    upstream      the upstream's side: one connection
+    tunnel        what becomes of a relay once both sides speak WebSocket
+    sockets       what is set on sockets of both sides
     tap           the bounded copy of one exchange
+    headers       which headers a record keeps
+    credential    the client's key, only where a delayed cost may be asked for later
+    identity      names of exchanges
     handoff       finished exchanges, kept until the recorder acknowledges them
     recorder      the way to the recorder
     admin         health, readiness, metrics, and the recorder's pages
     metrics       what is counted
     tasks         background tasks that neither vanish nor fail in silence
 
-An engine is `listener`, `server` and `upstream`; nothing else knows of it, and all else takes raw header lists.
+`heads`, `framing` and `crossing` touch no socket: they are the core, and are tested byte by byte. `downstream`,
+`upstream`, `relay` and `tunnel` are the shell around it: no task, no queue, no copy between one socket and the other.
 """

@@ -10,14 +10,14 @@ from urllib.parse import unquote_to_bytes
 from shadow.config import AttributionRules, Registry, Rule
 from shadow.exchange import Attribution
 from shadow.fingerprint import fingerprint
-from shadow.forward.headers import RawHeaders, by_name
+from shadow.forward.heads import Fields
 
 VALUE_CHARACTERS: Final = 256  # a name of a tenant or feature; longer ones would only fill rows and metrics
+KNOWN: Final = 1024  # callers whose attribution is remembered: a few keys × tenants × features
 KEY_HEADERS: Final = (b"x-api-key", b"api-key")  # as Anthropic's and Azure's clients send it
 
-Named = Mapping[bytes, list[bytes]]  # header values by name in lower case
 # What a rule may look at: the request target, the headers, and the key's fingerprint.
-Finder = Callable[[bytes, Named, str | None], str | None]
+Finder = Callable[[bytes, Fields, str | None], str | None]
 
 
 class Attributor:
@@ -27,40 +27,57 @@ class Attributor:
         self._secret = secret
         self._tenant = [finder for rule in rules.tenant if (finder := _finder(rule, registry.owners))]
         self._feature = [finder for rule in rules.feature if (finder := _finder(rule, {}))]
+        every = (*rules.tenant, *rules.feature)
+        self._targeted = any(rule.query or rule.path_prefix for rule in every)
+        named = {rule.header.lower().encode() for rule in every if rule.header is not None}
+        self._headers = (b"authorization", *KEY_HEADERS, *sorted(named))  # all that attribution depends on
+        self._known: dict[tuple[bytes | None, ...], Attribution] = {}  # a few callers ask again and again
         self._tag_names = (_name(rules.tag_headers.tenant), _name(rules.tag_headers.feature))
 
-    def attribute(self, target: bytes, headers: RawHeaders) -> Attribution:
+    def attribute(self, target: bytes, fields: Fields) -> Attribution:
         """What target and headers tell; None where no rule finds a value."""
-        named = by_name(headers)
-        key = api_key(named)
+        told = (target if self._targeted else b"", *[fields.get(name) for name in self._headers])
+        known = self._known.get(told)
+        if known is None:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            known = self._known[told] = self._attribute(target, fields)
+        return known
+
+    def _attribute(self, target: bytes, fields: Fields) -> Attribution:
+        key = api_key(fields)
         owner = None if key is None else fingerprint(key, self._secret)
         return Attribution(
-            tenant=_first(self._tenant, target, named, owner),
-            feature=_first(self._feature, target, named, owner),
+            tenant=_first(self._tenant, target, fields, owner),
+            feature=_first(self._feature, target, fields, owner),
             key_fingerprint=owner,
         )
 
-    def tags(self, attribution: Attribution) -> dict[bytes, bytes]:
-        """The headers that carry the resolved values upstream."""
-        named = zip(self._tag_names, (attribution.tenant, attribution.feature), strict=True)
-        return {name: value.encode() for name, value in named if name is not None and value is not None}
+    def tags(self, attribution: Attribution, fields: Fields) -> list[tuple[bytes, bytes]]:
+        """The headers that carry the resolved values upstream, but for those that the client sent itself."""
+        tags = []
+        for value, (lower, name) in zip((attribution.tenant, attribution.feature), self._tag_names, strict=True):
+            if value is not None and name and lower not in fields:
+                tags.append((name, value.encode()))
+        return tags
 
 
-def api_key(named: Named) -> str | None:
+def api_key(fields: Fields) -> str | None:
     """The API key of a request, wherever clients put it; None where it has none."""
-    for value in named.get(b"authorization", ()):
-        scheme, _, credentials = value.strip().partition(b" ")
-        if scheme.lower() == b"bearer" and credentials.strip():
-            return credentials.strip().decode("utf-8", "replace")
+    scheme, _, credentials = fields.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer" and (credentials := credentials.strip()):
+        return credentials.decode("utf-8", "replace")
     for name in KEY_HEADERS:
-        for value in named.get(name, ()):
-            if value.strip():
-                return value.strip().decode("utf-8", "replace")
+        if value := fields.get(name):
+            return value.decode("utf-8", "replace")
     return None
 
 
-def _first(finders: list[Finder], target: bytes, named: Named, owner: str | None) -> str | None:
-    return next((value for finder in finders if (value := finder(target, named, owner))), None)
+def _first(finders: list[Finder], target: bytes, fields: Fields, owner: str | None) -> str | None:
+    for finder in finders:
+        if value := finder(target, fields, owner):
+            return value
+    return None
 
 
 def _finder(rule: Rule, owners: Mapping[str, str]) -> Finder | None:
@@ -72,19 +89,20 @@ def _finder(rule: Rule, owners: Mapping[str, str]) -> Finder | None:
     if rule.path_prefix is not None:
         return _in_path(rule.path_prefix.encode())
     if rule.key:
-        return lambda _target, _named, owner: None if owner is None else owners.get(owner)
+        return lambda _target, _fields, owner: None if owner is None else owners.get(owner)
     return None
 
 
 def _in_header(name: bytes) -> Finder:
-    def find(_target: bytes, named: Named, _owner: str | None) -> str | None:
-        return next((found for value in named.get(name, ()) if (found := _readable(value))), None)
+    def find(_target: bytes, fields: Fields, _owner: str | None) -> str | None:
+        value = fields.get(name)
+        return None if value is None else _readable(value)
 
     return find
 
 
 def _in_query(name: bytes) -> Finder:
-    def find(target: bytes, _named: Named, _owner: str | None) -> str | None:
+    def find(target: bytes, _fields: Fields, _owner: str | None) -> str | None:
         for field in target.partition(b"?")[2].split(b"&"):
             key, _, value = field.replace(b"+", b" ").partition(b"=")
             if unquote_to_bytes(key) == name and (found := _readable(unquote_to_bytes(value))):
@@ -97,7 +115,7 @@ def _in_query(name: bytes) -> Finder:
 def _in_path(prefix: bytes) -> Finder:
     prefix = prefix.rstrip(b"/") + b"/"
 
-    def find(target: bytes, _named: Named, _owner: str | None) -> str | None:
+    def find(target: bytes, _fields: Fields, _owner: str | None) -> str | None:
         path = target.partition(b"?")[0]
         return _readable(unquote_to_bytes(path[len(prefix) :].partition(b"/")[0])) if path.startswith(prefix) else None
 
@@ -110,5 +128,7 @@ def _readable(value: bytes) -> str | None:
     return found if found.isprintable() and found else None
 
 
-def _name(header: str | None) -> bytes | None:
-    return None if header is None else header.encode()
+def _name(header: str | None) -> tuple[bytes, bytes]:
+    """A header's name in lower case, and as configured; empty for a tag that is turned off."""
+    name = (header or "").encode()
+    return name.lower(), name

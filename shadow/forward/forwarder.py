@@ -14,7 +14,6 @@ from shadow.forward.passage import Passages
 from shadow.forward.recorder import Recorder
 from shadow.forward.refusals import FAILED, REQUEST_REFUSALS
 from shadow.forward.server import Server
-from shadow.forward.upstream import Upstream
 
 BACKLOG: Final = 1024  # a burst of clients at start waits instead of being turned away
 FLUSH_S: Final = 5.0  # a healthy recorder commits a full handoff in less
@@ -35,8 +34,8 @@ class Forwarder:
         self._recorder = Recorder(socket_path)
         handoff = config.handoff
         self.handoff = Handoff(self._recorder.add, self.metrics, int(handoff.max_bytes), handoff.max_delay_ms / 1000)
-        self._upstream = Upstream(config.upstream)
-        self._server = Server(Passages(config, fingerprint_secret, self.metrics, self.handoff), self._upstream)
+        self._passages = Passages(config, fingerprint_secret, self.metrics, self.handoff)
+        self._server = Server(self._passages, config.upstream)
         self._data_port: asyncio.Server | None = None
         self._admin_runner: web.AppRunner | None = None
 
@@ -56,6 +55,7 @@ class Forwarder:
         if self._data_port is not None:
             self._data_port.close()
         await self._server.drain(self._config.drain_s)
+        self._passages.settle()
         await self.handoff.drain(FLUSH_S)
 
     async def close(self) -> None:
@@ -64,8 +64,9 @@ class Forwarder:
         if self._data_port is not None:
             self._data_port.close()
         await self._server.drain(0)
+        self._passages.settle()
         await self.handoff.close()
-        await self._upstream.close()
+        self._server.close()
         if self._admin_runner is not None:
             await self._admin_runner.cleanup()
         await self._recorder.close()

@@ -35,6 +35,7 @@ class Handoff:
         self._max_delay_s = max_delay_s
         self._frames: deque[bytes] = deque()
         self._bytes = 0
+        metrics.handoff_bytes.set_function(lambda: self._bytes)
         self._most = BATCH_FRAMES  # fewer while a refused frame is being singled out
         self._some = asyncio.Event()  # there is a frame
         self._urgent = asyncio.Event()  # a batch is full, or there is no time left to wait for one
@@ -58,7 +59,7 @@ class Handoff:
             self._count("dropped", 1)
             return
         self._frames.append(frame)
-        self._held(len(frame))
+        self._bytes += len(frame)
         self._empty.clear()
         self._some.set()
         if len(self._frames) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
@@ -133,16 +134,12 @@ class Handoff:
 
     def _release(self, count: int) -> None:
         for _ in range(count):
-            self._held(-len(self._frames.popleft()))
+            self._bytes -= len(self._frames.popleft())
         if not self._frames:
             self._some.clear()
             self._empty.set()
         if not self._draining and len(self._frames) < BATCH_FRAMES and self._bytes < BATCH_BYTES:
             self._urgent.clear()
-
-    def _held(self, change: int) -> None:
-        self._bytes += change
-        self._metrics.handoff_bytes.set(self._bytes)
 
     def _count(self, result: str, count: int) -> None:
         self._metrics.handoff.labels(result).inc(count)

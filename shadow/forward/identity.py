@@ -3,12 +3,10 @@
 from typing import Final
 
 RANDOM_BYTES: Final = 10
+VARIANT: Final = "89ab" * 4  # the variant's two bits over any hexadecimal digit
 
 
 def uuid7(unix_ms: int, random: bytes) -> str:
     """The UUIDv7 of a moment, in milliseconds since 1970, and of ten random bytes; as text."""
-    number = int.from_bytes(unix_ms.to_bytes(6, "big") + random)
-    number = number & ~(0xF << 76) | 7 << 76  # the version
-    number = number & ~(0x3 << 62) | 2 << 62  # the variant
-    digits = f"{number:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    time, chance = f"{unix_ms:012x}", random.hex()
+    return f"{time[:8]}-{time[8:]}-7{chance[1:4]}-{VARIANT[random[2] >> 4]}{chance[5:8]}-{chance[8:]}"

@@ -3,16 +3,12 @@
 Nothing of a request is repeated in them: a malformed header may hold a key.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
-from shadow.forward.headers import OWN_ERROR, RawHeaders, by_name, members
-
-ORIGIN_FORM: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*")  # printable ASCII without `#` (RFC 9112, section 3.2.1)
-LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+OWN_ERROR: Final = b"X-Shadow-Error"  # only on answers that the sidecar made itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +25,18 @@ class Refusal:
         error = {"message": self.message, "type": "shadow_sidecar_error", "param": None, "code": self.code}
         return orjson.dumps({"error": error})
 
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        return [(b"Content-Type", b"application/json"), (OWN_ERROR, self.code.encode())]
+    def answer(self, *, close: bool, body: bool = True) -> bytes:
+        """The whole answer. `close`: the connection ends with it. Without `body`: to HEAD, which has none."""
+        content = self.body
+        lines = [
+            b"HTTP/1.1 %d %b" % (self.status, self.reason),
+            b"Content-Type: application/json",
+            b"Content-Length: %d" % len(content),
+            b"%b: %b" % (OWN_ERROR, self.code.encode()),
+        ]
+        if close:
+            lines.append(b"Connection: close")
+        return b"\r\n".join(lines) + b"\r\n\r\n" + (content if body else b"")
 
 
 # Requests that are not forwarded.
@@ -39,13 +44,21 @@ MALFORMED: Final = Refusal(400, b"Bad Request", "malformed_request", "The reques
 BAD_TARGET: Final = Refusal(400, b"Bad Request", "bad_target", "The request target must be a path on this server.")
 BAD_FRAMING: Final = Refusal(400, b"Bad Request", "bad_framing", "The length of the request body is ambiguous.")
 BAD_HOST: Final = Refusal(400, b"Bad Request", "bad_host", "The request names no host, or more than one.")
-BAD_HEADER: Final = Refusal(400, b"Bad Request", "bad_header", "A header value is not UTF-8.")
+BAD_HEADER: Final = Refusal(400, b"Bad Request", "bad_header", "A header line is malformed.")
+REPEATED: Final = Refusal(400, b"Bad Request", "repeated_header", "A header that may stand once stands twice.")
+HEAD_TOO_LARGE: Final = Refusal(
+    431, b"Request Header Fields Too Large", "head_too_large", "The head of the request is longer than 64 KiB."
+)
+HEAD_TOO_SLOW: Final = Refusal(408, b"Request Timeout", "head_too_slow", "The head of the request took too long.")
+BAD_CHUNK: Final = Refusal(400, b"Bad Request", "bad_chunk", "The request body is not in well-formed chunks.")
+BAD_TRAILER: Final = Refusal(400, b"Bad Request", "bad_trailer", "A trailer of the request body is not acceptable.")
 BAD_CODING: Final = Refusal(501, b"Not Implemented", "bad_coding", "Only the chunked transfer coding is supported.")
 BAD_VERSION: Final = Refusal(505, b"HTTP Version Not Supported", "bad_version", "Only HTTP/1.0 and 1.1 are spoken.")
-UPGRADE: Final = Refusal(501, b"Not Implemented", "upgrade", "WebSocket upgrades are not supported.")
+BAD_UPGRADE: Final = Refusal(400, b"Bad Request", "bad_upgrade", "A request to upgrade has no body.")
 TUNNEL: Final = Refusal(501, b"Not Implemented", "tunnel", "CONNECT is not supported.")
 REQUEST_REFUSALS: Final = (
-    MALFORMED, BAD_TARGET, BAD_FRAMING, BAD_HOST, BAD_HEADER, BAD_CODING, BAD_VERSION, UPGRADE, TUNNEL,
+    MALFORMED, BAD_TARGET, BAD_FRAMING, BAD_HOST, BAD_HEADER, REPEATED, HEAD_TOO_LARGE, HEAD_TOO_SLOW, BAD_CHUNK,
+    BAD_TRAILER, BAD_CODING, BAD_VERSION, BAD_UPGRADE, TUNNEL,
 )  # fmt: skip
 
 # Forwarded, and nothing came of it.
@@ -56,30 +69,3 @@ GARBLED: Final = Refusal(502, b"Bad Gateway", "upstream_garbled", "The upstream'
 TIMED_OUT: Final = Refusal(504, b"Gateway Timeout", "upstream_timed_out", "The upstream did not answer in time.")
 STOPPED: Final = Refusal(503, b"Service Unavailable", "sidecar_stopped", "The sidecar is stopping.")
 FAILED: Final = Refusal(502, b"Bad Gateway", "sidecar_failed", "The sidecar failed to forward the request.")
-
-
-def refusal(method: bytes, target: bytes, version: tuple[int, int], headers: RawHeaders) -> Refusal | None:
-    """Why a request must not be forwarded; None where it may be. Ambiguity is refused, never resolved."""
-    if version not in ((1, 0), (1, 1)):
-        return BAD_VERSION
-    if method == b"CONNECT":
-        return TUNNEL
-    if not ORIGIN_FORM.fullmatch(target):
-        return BAD_TARGET
-    named = by_name(headers)
-    hosts = len(named.get(b"host", ()))
-    if hosts > 1 or (hosts == 0 and version == (1, 1)):
-        return BAD_HOST
-    if b"websocket" in members(named.get(b"upgrade", ())):
-        return UPGRADE
-    return _framing(version, named.get(b"content-length", []), named.get(b"transfer-encoding", []))
-
-
-def _framing(version: tuple[int, int], lengths: list[bytes], codings: list[bytes]) -> Refusal | None:
-    if len(lengths) > 1 or any(not LENGTH.fullmatch(length) for length in lengths):
-        return BAD_FRAMING
-    if codings and (lengths or version == (1, 0)):
-        return BAD_FRAMING
-    if codings and [coding.strip().lower() for coding in codings] != [b"chunked"]:
-        return BAD_CODING
-    return None

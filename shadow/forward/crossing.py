@@ -1,0 +1,83 @@
+"""Heads on their way through: which lines cross the sidecar, and which end here.
+
+Hop-by-hop headers end here (RFC 9110, section 7.6.1), and so do tags meant for the sidecar alone. All other lines go
+on byte for byte, in their order. `Transfer-Encoding` and `Trailer` cross although they belong to a hop, because the
+chunks that they describe cross as they are.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from shadow.forward.dial import Proxy
+from shadow.forward.headers import OWN_PREFIX
+from shadow.forward.heads import AnswerHead, Fields, RequestHead, members
+from shadow.forward.refusals import OWN_ERROR
+
+HOP_BY_HOP: Final = frozenset({b"connection", b"keep-alive", b"te", b"upgrade", b"http2-settings"})
+# What a client that names it in Connection does not take from its own request: it would change what is asked, or who
+# asks, or how the body is framed.
+KEPT: Final = frozenset(
+    {
+        b"accept", b"accept-encoding", b"api-key", b"authorization", b"content-encoding", b"content-length",
+        b"content-type", b"cookie", b"host", b"location", b"set-cookie", b"trailer", b"transfer-encoding",
+        b"user-agent", b"x-api-key",
+    }
+)  # fmt: skip
+CHUNKING: Final = frozenset({b"transfer-encoding", b"trailer"})
+NOT_UPSTREAM: Final = (OWN_PREFIX, b"proxy-")  # prefixes
+NOT_BACK: Final = (OWN_ERROR.lower(), b"proxy-connection")
+SWITCH: Final = [b"Connection: Upgrade", b"Upgrade: websocket"]
+
+
+class Crossing:
+    """Heads for one upstream: requests get its name and base path."""
+
+    def __init__(self, url: str, proxy: Proxy | None = None) -> None:
+        """`proxy` is one that reads the requests: it wants whole URLs, and its credentials with each of them."""
+        parts = urlsplit(url)
+        self._host = b": " + parts.netloc.encode()
+        self._base = (url if proxy else parts.path).rstrip("/").encode()
+        self._extra = []
+        if proxy is not None and proxy.authorization is not None:
+            self._extra.append(b"Proxy-Authorization: " + proxy.authorization.encode())
+
+    def request(self, head: RequestHead, tags: Sequence[tuple[bytes, bytes]], *, upgrade: bool) -> bytes:
+        """The head that goes upstream, with tags added to it."""
+        ended, host = _ended(head.fields), self._host
+        lines = [
+            line[:4] + host if name == b"host" else line
+            for name, line in zip(head.names, head.lines, strict=True)
+            if name not in ended and not name.startswith(NOT_UPSTREAM)
+        ]
+        if b"host" not in head.fields:
+            lines.insert(0, b"Host" + host)
+        if upgrade:
+            lines += SWITCH
+        lines += self._extra
+        lines += [b"%b: %b" % tag for tag in tags]
+        base = b"" if head.target == b"*" else self._base
+        return b"%b %b%b HTTP/1.1\r\n%b\r\n\r\n" % (head.method, base, head.target, b"\r\n".join(lines))
+
+
+def answer(head: AnswerHead, *, close: bool, chunks: bool = True) -> bytes:
+    """The head that goes back to the client. `close`: the connection ends with this answer. Without `chunks` the
+    client is one of HTTP/1.0, which knows none, and the answer lasts until the connection ends."""
+    ended = _ended(head.fields) if chunks else _ended(head.fields) | CHUNKING
+    lines = [b"HTTP/1.1" + head.status_line]
+    lines += [
+        line
+        for name, line in zip(head.names, head.lines, strict=True)
+        if name not in ended and not name.startswith(NOT_BACK)
+    ]
+    if head.status == 101:
+        lines += SWITCH
+    elif close:
+        lines.append(b"Connection: close")
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _ended(fields: Fields) -> frozenset[bytes]:
+    """The names of headers that end at this hop."""
+    connection = fields.get(b"connection")
+    return HOP_BY_HOP if connection is None else HOP_BY_HOP | (members(connection) - KEPT)
