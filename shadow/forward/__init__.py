@@ -25,7 +25,6 @@ The modules in the order in which a request meets them:
     recorder      the way to the recorder
     admin         health, readiness, metrics, and the recorder's pages
     metrics       what is counted
-    tasks         background tasks that neither vanish nor fail in silence
 
 `heads`, `framing` and `crossing` touch no socket: they are the core, and are tested byte by byte. `downstream`,
 `upstream`, `relay` and `tunnel` are the shell around it: no task, no queue, no copy between one socket and the other.

@@ -11,8 +11,8 @@ from typing import Final
 from shadow.exchange import Exchange
 from shadow.forward.metrics import Metrics
 from shadow.forward.recorder import ACCEPTED, DOWN
-from shadow.forward.tasks import spawn
 from shadow.frames import pack
+from shadow.tasks import spawn
 
 BATCH_FRAMES: Final = 200  # larger commits are no faster
 BATCH_BYTES: Final = 4 << 20  # one batch never occupies the recorder's loop for long; a larger frame travels alone

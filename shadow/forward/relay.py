@@ -19,9 +19,9 @@ from shadow.forward.dial import DialError
 from shadow.forward.framing import Chunked, Framing, UntilClose, answer_framing
 from shadow.forward.heads import AnswerHead, HeadReader, RefusedError, RequestHead, members, read_answer
 from shadow.forward.refusals import BAD_UPGRADE, DISCONNECTED, GARBLED, STOPPED, TIMED_OUT, Refusal
-from shadow.forward.tasks import spawn
 from shadow.forward.tunnel import Tunnel
 from shadow.forward.upstream import Upstream
+from shadow.tasks import spawn
 
 if TYPE_CHECKING:
     from shadow.forward.downstream import Downstream
