@@ -1,6 +1,7 @@
 """What the documents say is true: commands exist, examples are valid, links lead somewhere."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,16 @@ def test_the_table_of_metrics_is_complete() -> None:
     listed = dict(re.findall(r"`(shadow_[a-z_]+)(?:\{([a-z_,]+)\})?`", table))
     registries = (forwarded.Metrics(()).registry, recorded.Metrics().registry)
     collectors = [collector for registry in registries for collector in registry._collector_to_names]
-    assert listed == {name_of(collector): ",".join(collector._labelnames) for collector in collectors}
+    assert listed == {name: labels for collector in collectors for name, labels in exposed(collector)}
 
 
-def name_of(metric: Any) -> str:
-    """The name under which a metric is exposed."""
-    return f"{metric._name}_total" if metric._type == "counter" else str(metric._name)
+def exposed(collector: Any) -> Iterator[tuple[str, str]]:
+    """The names under which a collector's metrics are exposed, each with its labels."""
+    if hasattr(collector, "_labelnames"):  # a metric of the client library
+        yield collector._name + "_total" * (collector._type == "counter"), ",".join(collector._labelnames)
+        return
+    for family in collector.collect():
+        yield family.name + "_total" * (family.type == "counter"), ",".join(family._labelnames)
 
 
 def test_ci_runs_the_command_of_the_readme() -> None:
