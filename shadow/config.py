@@ -141,6 +141,7 @@ class Admin:
 class Upstream:
     url: BaseUrl
     connect_timeout_s: Seconds = 5
+    ca_file: Path | None = None  # PEM: an authority trusted besides the system's
     read_timeout_s: Seconds = 900  # between two reads, not in all: clients give up after 600 s by themselves
     # Ask OpenRouter for the cost of a stream that ended without it. Costs its key a few requests, and holds the key.
     delayed_cost: bool = False
@@ -304,7 +305,8 @@ class Config:
     capture: Capture = Capture()
     store: Storage = Storage()
     handoff: Handoff = Handoff()
-    drain_s: Seconds = 30
+    drain_s: Seconds = 30  # for running answers, after SIGTERM
+    drain_delay_s: Annotated[float, Ge(0)] = 0  # before that, unready and still accepting: endpoints lag
 
     def __post_init__(self) -> None:
         if self.candidates and self.consent_default is None:

@@ -67,7 +67,7 @@ def parse(text: str, directory: Path, environment: Mapping[str, str] = os.enviro
     except ValidationError as error:
         problems.extend(_problems(error))
         raise ConfigError(tuple(problems)) from None
-    problems.extend(_missing_secrets(config, environment))
+    problems.extend(_missing_files(config, environment))
     problems.extend(_unknown_consents(config))
     if problems:
         raise ConfigError(tuple(problems))
@@ -137,14 +137,16 @@ def _resolve_paths(tree: dict[Any, Any], directory: Path) -> None:
     if isinstance(store, dict):
         store.setdefault("path", "shadow.db")
     candidates = tree.get("candidates")
-    places = [(tree, "fingerprint_key_file"), (store, "path")]
+    places = [(tree, "fingerprint_key_file"), (tree.get("upstream"), "ca_file"), (store, "path")]
     places += [(one, "api_key_file") for one in (candidates if isinstance(candidates, list) else [])]
     for section, key in places:
         if isinstance(section, dict) and isinstance(section.get(key), str):
             section[key] = directory / section[key]
 
 
-def _missing_secrets(config: Config, environment: Mapping[str, str]) -> Iterator[Problem]:
+def _missing_files(config: Config, environment: Mapping[str, str]) -> Iterator[Problem]:
+    if config.upstream.ca_file and not os.access(config.upstream.ca_file, os.R_OK):
+        yield Problem("upstream.ca_file", f"{config.upstream.ca_file} cannot be read")
     for index, candidate in enumerate(config.candidates):
         where = f"candidates.{index}"
         if candidate.api_key_env and not environment.get(candidate.api_key_env):

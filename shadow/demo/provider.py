@@ -8,6 +8,7 @@ It writes raw bytes because it has to be able to break every rule of HTTP that p
 
 import asyncio
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -70,6 +71,7 @@ class StandIn:
         host: str = "127.0.0.1",
         port: int = 0,
         pace: float = 1.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.answer = answer
         self.early = early
@@ -78,6 +80,7 @@ class StandIn:
         self.connections = 0
         self.malformed = 0
         self._address = (host, port)
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._open: set[Connection] = set()
         self._arrival = asyncio.Condition()
@@ -85,7 +88,7 @@ class StandIn:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self), *self._address, backlog=BACKLOG
+            lambda: Connection(self), *self._address, ssl=self._tls, backlog=BACKLOG
         )
         self._address = self._server.sockets[0].getsockname()[:2]
         return self
@@ -102,7 +105,7 @@ class StandIn:
     @property
     def url(self) -> str:
         """Scheme, address and port, without a path."""
-        return f"http://{self._address[0]}:{self._address[1]}"
+        return f"http{'s' if self._tls else ''}://{self._address[0]}:{self._address[1]}"
 
     @property
     def open_connections(self) -> int:
@@ -157,7 +160,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=0)  # a write is over when the kernel has it
+        if not transport.get_extra_info("sslcontext"):  # behind TLS a full buffer would never be said to be empty
+            self._transport.set_write_buffer_limits(high=0)  # a write is over when the kernel has it
         self._number = self._stand_in.opened(self)
         self._task = asyncio.get_running_loop().create_task(self._serve())
 

@@ -50,8 +50,9 @@ class Forwarder:
         self.ready = True
 
     async def drain(self) -> None:
-        """Turn unready, accept nothing more, let streams finish within the grace period, flush the handoff."""
+        """Turn unready, soon accept nothing more, let streams finish within the grace period, flush the handoff."""
         self.ready = False
+        await asyncio.sleep(self._config.drain_delay_s)
         if self._data_port is not None:
             self._data_port.close()
         await self._server.drain(self._config.drain_s)

@@ -25,7 +25,7 @@ class Server:
     """Accepts, forwards, and knows what is under way. Made inside a running event loop."""
 
     def __init__(self, passages: Passages, upstream: UpstreamConfig) -> None:
-        dialler = Dialler(upstream.url, upstream.connect_timeout_s, egress_proxy(upstream.url))
+        dialler = Dialler(upstream.url, upstream.connect_timeout_s, egress_proxy(upstream.url), upstream.ca_file)
         self.loop = asyncio.get_running_loop()
         self.clock = time.monotonic
         self.passages = passages

@@ -25,13 +25,16 @@ ANOMALIES: Final = frozenset(
         "too_large",  # it decodes to more than is read
         "line_too_long",
         "event_too_long",
+        "too_many_events",
         "malformed_event",  # data that is not JSON
         "html_page",  # a proxy spoke, not the provider's API
         "end_missing",  # a finish reason came, but neither usage nor the stream's own end
         "finish_missing",  # the stream's own end came, but no finish reason
     }
 )
-_UNREADABLE: Final = frozenset({"capture_cut", "undecodable", "too_large", "line_too_long", "event_too_long"})
+_UNREADABLE: Final = frozenset(
+    {"capture_cut", "undecodable", "too_large", "line_too_long", "event_too_long", "too_many_events"}
+)
 
 _PADDING: Final = b"\xef\xbb\xbf \t\r\n"  # a byte order mark, and what is sent to keep a connection alive
 _STREAM_STARTS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 # One image in base64 is one line. Twice what is captured of an answer by default: more cannot be an event of one.
 MAX_LINE_BYTES: Final = 16 << 20
 MAX_EVENT_BYTES: Final = 16 << 20
+MAX_EVENTS: Final = 100_000  # three times the tokens of the longest answers; a flood of empty ones takes no longer
 
 _BOM: Final = b"\xef\xbb\xbf"
 _COLON: Final = 0x3A
@@ -27,16 +28,21 @@ class Event(NamedTuple):
 class SSEParser:
     """Feed it bytes as they come, close it at the end; both return the events that this completed.
 
-    `gave_up` says why nothing more is read: `line_too_long` or `event_too_long`. Nothing raises.
+    `gave_up` says why nothing more is read: `line_too_long`, `event_too_long` or `too_many_events`. Nothing raises.
     `start` is the offset of the first byte that it will see.
     """
 
     def __init__(
-        self, start: int = 0, max_line_bytes: int = MAX_LINE_BYTES, max_event_bytes: int = MAX_EVENT_BYTES
+        self,
+        start: int = 0,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        max_events: int = MAX_EVENTS,
     ) -> None:
         self.gave_up: str | None = None
         self._max_line_bytes = max_line_bytes
         self._max_event_bytes = max_event_bytes
+        self._events_left = max_events
         self._offset = start
         self._at_start = start == 0
         self._after_cr = False
@@ -112,6 +118,10 @@ class SSEParser:
 
     def _dispatch(self, end: int, events: list[Event]) -> None:
         if self._data:
+            self._events_left -= 1
+            if self._events_left < 0:
+                self._give_up("too_many_events")
+                return
             events.append(Event(b"\n".join(self._data), self._kind, end))
             self._data = []
             self._data_bytes = 0

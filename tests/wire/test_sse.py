@@ -100,6 +100,13 @@ def test_an_event_beyond_the_bound_ends_the_reading() -> None:
     assert parser.gave_up == "event_too_long"
 
 
+def test_events_beyond_the_bound_end_the_reading() -> None:
+    """A flood of tiny events is not read to its end; those before the bound count."""
+    parser = SSEParser(max_events=2)
+    assert [event.data for event in parser.feed(b"data: a\n\n" * 3)] == [b"a", b"a"]
+    assert parser.gave_up == "too_many_events"
+
+
 def reference(stream: bytes) -> list[tuple[bytes, str | None]]:
     """The same grammar, written the way the standard reads, over a whole stream at once."""
     events, data, kind = [], b"", b""
