@@ -12,7 +12,7 @@ import orjson
 from shadow.demo.provider import StandIn
 from shadow.demo.request import Request
 from shadow.demo.script import Hold, Reset, Script, Send, chunked, head, whole
-from tests.end_to_end.sidecar import Sidecar, dumped, eventually, free_addresses, metric, running
+from tests.end_to_end.sidecar import PATIENCE_S, Sidecar, dumped, eventually, free_addresses, metric, running
 
 CHAT = "/api/v1/chat/completions"
 JSON = (("content-type", "application/json"),)
@@ -143,6 +143,18 @@ async def test_sigterm_lets_streams_finish(http: aiohttp.ClientSession, tmp_path
         assert await sidecar.process.wait() == 0
         [row] = sidecar.rows("SELECT outcome FROM exchanges")
         assert row["outcome"] == "complete"
+
+
+async def test_the_listener_outlives_readiness(http: aiohttp.ClientSession, tmp_path: Path) -> None:
+    """With `drain_delay_s`, clients that a load balancer still sends are served after readiness turned false."""
+    async with StandIn(answering) as upstream, running(tmp_path, upstream.url, drain_delay_s=3) as sidecar:
+        sidecar.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await http.get(f"{sidecar.admin}/-/ready")).status == 200:
+                pass
+        assert await ask(http, sidecar) == (200, ANSWER)
+        assert await sidecar.process.wait() == 0
+        assert len(sidecar.rows(IDS)) == 1
 
 
 async def test_a_port_in_use_is_told(tmp_path: Path) -> None:
