@@ -2,8 +2,8 @@
 
 What a replay cannot reproduce is not replayed: what runs at the router (server tools, plugins, presets, file parsing),
 what only one model can read (encrypted reasoning), what is not an answer in text. Sources: OpenRouter's pages on
-server tools, plugins, presets, model variants, provider selection, reasoning tokens, multimodal input and response
-caching. The rewriting of the remaining fields is `shadow.mirror.rewrite`'s.
+server tools, plugins, presets, model variants, provider selection, reasoning tokens and multimodal input. The
+rewriting of the remaining fields is `shadow.mirror.rewrite`'s.
 """
 
 import re
@@ -14,10 +14,10 @@ from shadow.config import Candidate, Promise
 from shadow.exchange import Exchange, Observation, Outcome
 from shadow.mirror.models import resolved_at_run_time, variants
 from shadow.mirror.reasons import Ineligible
+from shadow.wire.observe import READER_FAILED, RESPONSE_CACHE_HIT
 from shadow.wire.request import Endpoint, InferenceRequest
 
 REPLAY_HEADER: Final = "x-shadow-replay"
-CACHE_STATUS_HEADER: Final = "x-openrouter-cache-status"
 
 # Plugins that only repair, shorten, check or route: `shadow.mirror.rewrite` drops these. Any other changes the answer.
 HARMLESS_PLUGINS: Final = frozenset(
@@ -52,11 +52,11 @@ def of_exchange(exchange: Exchange, observation: Observation) -> Ineligible | No
         return Ineligible.NOT_WHOLE
     if exchange.outcome is not Outcome.COMPLETE:
         return Ineligible.PRIMARY_UNFINISHED
-    if "reader_failed" in observation.anomalies:
+    if READER_FAILED in observation.anomalies:
         return Ineligible.UNREADABLE
     if observation.error_kind is not None or exchange.status is None or not 200 <= exchange.status < 300:
         return Ineligible.PRIMARY_ERROR
-    if (_header(exchange.response_headers, CACHE_STATUS_HEADER) or "").strip().lower() == "hit":
+    if RESPONSE_CACHE_HIT in observation.anomalies:
         return Ineligible.CACHE_HIT
     return None
 

@@ -19,7 +19,7 @@ from shadow.mirror.replay import Target, open_session, send
 from shadow.mirror.waiting import Waiting
 from shadow.tasks import spawn, where
 from shadow.wire.agreement import agreement
-from shadow.wire.observe import observe
+from shadow.wire.observe import READER_FAILED, observe
 from shadow.wire.prices import PriceBook
 
 logger = logging.getLogger("shadow.mirror")
@@ -27,7 +27,6 @@ logger = logging.getLogger("shadow.mirror")
 # A replay that begins late would be judged by what its wait has left of the deadline, so it is not begun.
 LEAST_SHARE: Final = 0.5
 READ_AT_ONCE_BYTES: Final = 64 << 10  # a millisecond or two; what takes longer would falsify other arms' timings
-READER_FAILED: Final = "reader_failed"  # an anomaly of `shadow.wire`: a mistake of the sidecar's, not the candidate's
 
 
 class Ledger(Protocol):
@@ -170,6 +169,7 @@ class Performer:
 def judged(planned: Planned, exchange: Exchange, book: PriceBook) -> Replay:
     """What a candidate's exchange comes to: observed, found good or not, compared with the primary's. Pure."""
     observation = observe(exchange, book)
+    # A mistake in our reading is not the candidate's failure.
     reason = Failed.INTERNAL if READER_FAILED in observation.anomalies else failure(exchange, observation)
     return Replay(
         planned.exchange_id,

@@ -20,13 +20,15 @@ from shadow.wire.request import Endpoint, InferenceRequest, endpoint_of, read_re
 from shadow.wire.timings import read_timings
 from shadow.wire.usage import Reported, read_usage, reported
 
+READER_FAILED: Final = "reader_failed"
+RESPONSE_CACHE_HIT: Final = "response_cache_hit"
 ANOMALIES: Final = (
     answer.ANOMALIES
     | usage.ANOMALIES
     | {
         "request_unreadable",  # not captured whole, or not a JSON object: its model and features are unknown
-        "response_cache_hit",  # OpenRouter's response cache answered: neither cost nor timings are a model's
-        "reader_failed",  # a mistake in this room: the answer was not read
+        RESPONSE_CACHE_HIT,  # OpenRouter's response cache answered: neither cost nor timings are a model's
+        READER_FAILED,  # a mistake in this room: the answer was not read
     }
 )
 
@@ -44,7 +46,7 @@ def observe(exchange: Exchange, book: PriceBook) -> Observation:
     except Exception as error:  # noqa: BLE001 (the row must be stored, whatever a provider sent)
         *_, (frame, line) = traceback.walk_tb(error.__traceback__)
         _log.error("an answer was not read: %s in %s:%d", type(error).__name__, frame.f_code.co_filename, line)
-        return Observation(inference=True, timings=plain, anomalies=("reader_failed",))
+        return Observation(inference=True, timings=plain, anomalies=(READER_FAILED,))
 
 
 def _observe(exchange: Exchange, endpoint: Endpoint, book: PriceBook) -> Observation:
@@ -84,11 +86,11 @@ def _anomalies(exchange: Exchange, request: InferenceRequest | None, stated: Rep
     if request is None:
         yield "request_unreadable"
     if _cache_hit(exchange):
-        yield "response_cache_hit"
+        yield RESPONSE_CACHE_HIT
     if stated is not None and stated.cost is None:
         yield "cost_malformed"
 
 
 def _cache_hit(exchange: Exchange) -> bool:
-    """Whether OpenRouter's response cache answered (its page on response caching)."""
-    return header(exchange.response_headers, "x-openrouter-cache-status") == "HIT"
+    """Whether OpenRouter's response cache answered (its page on response caching; `HIT` in recorded exchanges)."""
+    return (header(exchange.response_headers, "x-openrouter-cache-status") or "").strip().lower() == "hit"

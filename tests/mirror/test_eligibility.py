@@ -42,6 +42,7 @@ def test_an_ordinary_call_is_eligible():
         ({"response_body": body(b"<html>")}, Ineligible.PRIMARY_ERROR),
         ({"status": 302}, Ineligible.PRIMARY_ERROR),
         ({"response_headers": (*JSON, ("x-openrouter-cache-status", "HIT"))}, Ineligible.CACHE_HIT),
+        ({"response_headers": (*JSON, ("x-openrouter-cache-status", "hit"))}, Ineligible.CACHE_HIT),
     ],
 )
 def test_what_became_of_the_exchange_may_rule_it_out(changes, expected):

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from shadow.exchange import UNKNOWN_COST, Body, Outcome
+from shadow.exchange import UNKNOWN_COST, Body, Observation, Outcome
 from shadow.wire.observe import ANOMALIES, observe
 from tests import recorded
 from tests.wire.exchanges import BOOK, chunk, from_recording, seen, stream
@@ -79,9 +79,20 @@ def test_a_stream_without_an_end_is_judged_by_how_it_ended(outcome: Outcome, sta
 
 def test_a_response_cache_hit_is_noted() -> None:
     """OpenRouter's own cache answers in no time and for nothing: statistics must be able to leave it out."""
+    assert cached("HIT").anomalies == ("response_cache_hit",)
+    assert cached("MISS").anomalies == ()
+
+
+def test_a_response_cache_hit_counts_without_its_case() -> None:
+    """Header values pass through gateways that rewrite them: the mirror and the price must agree on a hit."""
+    assert cached(" Hit").anomalies == ("response_cache_hit",)
+    assert cached("hit").cost.usd == 0
+
+
+def cached(status: str) -> Observation:
+    """What is seen of an answer for which OpenRouter names this state of its response cache."""
     body = stream(chunk("Hi", finish="stop", usage={"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}))
-    assert seen(body, response_headers=(("x-openrouter-cache-status", "HIT"),)).anomalies == ("response_cache_hit",)
-    assert seen(body, response_headers=(("x-openrouter-cache-status", "MISS"),)).anomalies == ()
+    return seen(body, response_headers=(("x-openrouter-cache-status", status),))
 
 
 def test_a_request_that_cannot_be_read_is_noted() -> None:
