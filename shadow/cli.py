@@ -104,13 +104,14 @@ def serve(config_path: Path) -> None:
     import uvloop
 
     from shadow import log
+    from shadow.fingerprint import SecretError
     from shadow.service import StartError
     from shadow.service import serve as serve_until_stopped
 
     log.configure("forwarder")
     try:
         uvloop.run(serve_until_stopped(config))
-    except StartError as error:
+    except (StartError, SecretError) as error:
         _fail(str(error))
 
 
@@ -120,10 +121,10 @@ def check(config_path: Path) -> None:
     """Validate a configuration: every mistake at once, with its key path."""
     config = _read(config_path)
     click.echo(f"{config_path}: ok")
-    click.echo(f"  forwards {config.listen} to {config.upstream.url}")
+    click.echo(f"  http://{config.listen}/… is forwarded to {config.upstream.url}/…")
     for candidate in config.candidates:
-        click.echo(f"  replays {candidate.sample.rate:.2%} to {candidate.name} ({candidate.url})")
-    click.echo(f"  stores in {config.store.path}; {len(config.registry.tenants)} tenants registered")
+        click.echo(f"  {candidate.sample.rate:.2%} of conversations are replayed to {candidate.name} ({candidate.url})")
+    click.echo(f"  rows are kept in {config.store.path}; {len(config.registry.tenants)} tenants are registered")
 
 
 @main.command()
@@ -161,7 +162,7 @@ def report(config_path: Path | None, db: Path | None, style: str, out: Path | No
         raise click.UsageError("give either -c CONFIG or --db PATH")
     asked = Scope(**scope)
     try:
-        found = compare(aggregates.read(db or _read(cast("Path", config_path)).store.path, asked), asked)
+        found = compare(aggregates.read(db or _read(cast("Path", config_path), secrets=False).store.path, asked), asked)
     except StoreError as error:
         _fail(str(error), EXIT_STORE)
     if style == "json":
@@ -184,20 +185,26 @@ def fingerprint(config_path: Path) -> None:
     \b
     printf %s "$OPENROUTER_API_KEY" | shadow fingerprint -c shadow.yaml
     """
+    from shadow.fingerprint import SecretError, read_or_create_secret
     from shadow.fingerprint import fingerprint as fingerprint_of
-    from shadow.fingerprint import read_or_create_secret
 
-    config = _read(config_path)
+    config = _read(config_path, secrets=False)
     if sys.stdin.isatty():
         click.echo("API key (end with Enter): ", err=True, nl=False)
     key = sys.stdin.readline().strip().removeprefix("Bearer ").strip()
     if not key:
         _fail("no API key on standard input")
     path = config.fingerprint_secret_path
+    known = path.exists()
     try:
         secret = read_or_create_secret(path)
-    except OSError as error:
-        _fail(f"{path}: the secret for key fingerprints can be neither read nor made: {error.strerror}")
+    except SecretError as error:
+        _fail(str(error))
+    if not known:
+        click.echo(
+            f"shadow: made a new secret in {path}; a sidecar with another one gives this key another fingerprint",
+            err=True,
+        )
     click.echo(fingerprint_of(key, secret))
 
 
@@ -228,10 +235,10 @@ def demo(directory: Path | None) -> None:
         _fail("stopped", EXIT_INTERRUPTED)
 
 
-def _read(path: Path) -> Config:
-    """The configuration in a file; ends the command if it is wrong."""
+def _read(path: Path, *, secrets: bool = True) -> Config:
+    """The configuration in a file; ends the command if it is wrong. Without `secrets` it need not be usable here."""
     try:
-        return configfile.parse(configfile.read(path), path.parent.absolute())
+        return configfile.parse(configfile.read(path), path.parent.absolute(), secrets=secrets)
     except configfile.ConfigError as error:
         count = len(error.problems)
         _fail(f"{path}: {count} mistake{'s' * (count > 1)}\n" + "\n".join(f"  {problem}" for problem in error.problems))

@@ -27,9 +27,12 @@ Dialect = Literal[
 ]  # fmt: skip
 Promise = Literal["zdr", "no_data_collection", "no_distillation"]
 
+FRAME_HEAD_BYTES: Final = 512 << 10  # what a frame holds beside two bodies: 20,000 arrivals are 320 KB
+
 ARM_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # a metric label and a column value: short and plain
 HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 URL: Final = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
+FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
 BYTE_SIZE: Final = re.compile(r"(\d+) ?(|B|[KMG]i?B)", re.IGNORECASE)
 BYTE_UNITS: Final = {
     "": 1,
@@ -103,6 +106,12 @@ def _byte_size(value: object) -> int:
     return int(found[1]) * BYTE_UNITS[found[2].lower()]
 
 
+def _fingerprint(value: object) -> str:
+    if not isinstance(value, str) or not FINGERPRINT.fullmatch(value):  # it may be a key: it is not repeated
+        raise ValueError("must be a fingerprint of 32 hexadecimal digits, as `shadow fingerprint` prints it")
+    return value
+
+
 def _price_list(value: object) -> object:
     return value if isinstance(value, list | tuple) else (value,)
 
@@ -111,6 +120,7 @@ ListenAddress = Annotated[Address, Parsed(_address)]
 BaseUrl = Annotated[str, Parsed(_base_url)]
 HeaderName = Annotated[str, Parsed(_header_name)]
 ByteSize = Annotated[int, Parsed(_byte_size)]
+Fingerprint = Annotated[str, Parsed(_fingerprint)]
 Seconds = Annotated[float, Gt(0)]
 Rate = Annotated[float, Ge(0), Le(1)]
 Dollars = Annotated[Decimal, Ge(Decimal(0))]
@@ -146,6 +156,11 @@ class Upstream:
     # Ask OpenRouter for the cost of a stream that ended without it. Costs its key a few requests, and holds the key.
     delayed_cost: bool = False
     prices: Prices = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        host, _, path = self.url.partition("://")[2].partition("/")
+        if path and host.endswith("openrouter.ai"):
+            raise ValueError("url: leave the path out: that of a request is kept, and clients send /api/v1/…")
 
 
 @section
@@ -245,7 +260,7 @@ class Candidate:
 
 @section
 class Capture:
-    max_bytes: ByteSize = 8 << 20  # per body: head and tail of a longer one are kept
+    max_bytes: Annotated[ByteSize, Ge(64 << 10)] = 8 << 20  # per body: head and tail of a longer one are kept
     bodies: Literal["none"] = "none"
 
 
@@ -267,7 +282,7 @@ class Tenant:
 
     plan: str | None = None
     billing_owner: str | None = None
-    keys: tuple[str, ...] = ()  # fingerprints, as `shadow fingerprint` prints them
+    keys: tuple[Fingerprint, ...] = ()  # as `shadow fingerprint` prints them
     consent: tuple[str, ...] | None = None  # None: `consent_default` decides
 
 
@@ -312,6 +327,12 @@ class Config:
         if self.candidates and self.consent_default is None:
             raise ValueError(
                 "consent_default: write `allow` or `deny`: what holds for tenants the registry says nothing of"
+            )
+        largest = 2 * self.capture.max_bytes + FRAME_HEAD_BYTES
+        if self.handoff.max_bytes < largest:
+            raise ValueError(
+                f"handoff: max_bytes must be at least {largest}, or an exchange with two bodies of "
+                "`capture.max_bytes` could never be recorded"
             )
         names = [candidate.name for candidate in self.candidates]
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -17,11 +17,38 @@ from pydantic import TypeAdapter, ValidationError
 
 from shadow.config import Config
 
+MAPPING: Final = "must be a mapping of keys to values"
+NUMBER: Final = "must be a number"
+WHOLE_NUMBER: Final = "must be a whole number"
+DATE: Final = "must be a date such as 2026-12-01"
+TEXT: Final = "must be text"
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-PLAIN_WORDS: Final = {  # pydantic's error types that speak of Python, in words of the file
-    "dataclass_type": "must be a mapping of keys to values",
-    "mapping_type": "must be a mapping of keys to values",
+# Pydantic's error types in words of the file; what stands in braces comes from the error's context.
+PLAIN_WORDS: Final = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dataclass_type": MAPPING,
+    "date_from_datetime_parsing": DATE,
+    "date_parsing": DATE,
+    "date_type": DATE,
+    "decimal_parsing": NUMBER,
+    "decimal_type": NUMBER,
+    "dict_type": MAPPING,
+    "finite_number": NUMBER,
+    "float_parsing": NUMBER,
+    "float_type": NUMBER,
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_from_float": WHOLE_NUMBER,
+    "int_parsing": WHOLE_NUMBER,
+    "int_type": WHOLE_NUMBER,
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "mapping_type": MAPPING,
     "missing": "is required",
+    "path_type": TEXT,
+    "string_type": TEXT,
+    "too_short": "must not be empty",
     "tuple_type": "must be a list",
     "unexpected_keyword_argument": "unknown key",
 }
@@ -39,7 +66,7 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `problems` holds every mistake found, in the order of the file."""
+    """The configuration cannot be used. `problems` holds every mistake found."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -54,8 +81,11 @@ def read(path: Path) -> str:
         raise ConfigError((Problem(str(path), f"cannot be read: {_said(error)}"),)) from error
 
 
-def parse(text: str, directory: Path, environment: Mapping[str, str] = os.environ) -> Config:
-    """The configuration in a YAML text whose relative paths start at `directory`. Raises ConfigError."""
+def parse(text: str, directory: Path, environment: Mapping[str, str] = os.environ, *, secrets: bool = True) -> Config:
+    """The configuration in a YAML text whose relative paths start at `directory`. Raises ConfigError.
+
+    With `secrets`, the files and variables that it names must be there: who only reads a report has none of them.
+    """
     problems: list[Problem] = []
     tree = _tree(text, "configuration", problems)
     tree = _substitute(tree, environment, "", problems)
@@ -67,7 +97,8 @@ def parse(text: str, directory: Path, environment: Mapping[str, str] = os.enviro
     except ValidationError as error:
         problems.extend(_problems(error))
         raise ConfigError(tuple(problems)) from None
-    problems.extend(_missing_files(config, environment))
+    if secrets:
+        problems.extend(_missing_secrets(config, environment))
     problems.extend(_unknown_consents(config))
     if problems:
         raise ConfigError(tuple(problems))
@@ -144,7 +175,7 @@ def _resolve_paths(tree: dict[Any, Any], directory: Path) -> None:
             section[key] = directory / section[key]
 
 
-def _missing_files(config: Config, environment: Mapping[str, str]) -> Iterator[Problem]:
+def _missing_secrets(config: Config, environment: Mapping[str, str]) -> Iterator[Problem]:
     if config.upstream.ca_file and not os.access(config.upstream.ca_file, os.R_OK):
         yield Problem("upstream.ca_file", f"{config.upstream.ca_file} cannot be read")
     for index, candidate in enumerate(config.candidates):
@@ -167,7 +198,11 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
     """Pydantic's findings as key paths and sentences, without the value: it may be a secret."""
     for found in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in found["loc"])
-        what = PLAIN_WORDS.get(found["type"]) or found["msg"].removeprefix("Value error, ")
+        words = PLAIN_WORDS.get(found["type"])
+        context = {
+            key: f"{value:g}" if isinstance(value, float) else value for key, value in found.get("ctx", {}).items()
+        }
+        what = words.format(**context) if words else found["msg"].removeprefix("Value error, ")
         head, colon, rest = what.partition(": ")
         if colon and re.fullmatch(r"[a-z_]+", head):  # a validator of a whole section that blames one key
             where, what = _join(where, head), rest

@@ -21,8 +21,9 @@ from typing import Final
 from shadow.config import Config
 from shadow.fingerprint import read_or_create_secret
 from shadow.forward.forwarder import Forwarder
+from shadow.tasks import spawn
 
-logger = logging.getLogger("shadow.service")
+log = logging.getLogger("shadow.service")
 
 FIRST_RESTART_S: Final = 0.1  # a recorder that was killed is back before the handoff holds much
 LONGEST_RESTART_S: Final = 10.0  # one that cannot start must not burn the application's processor
@@ -36,27 +37,26 @@ class StartError(Exception):
 
 
 async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT, then drain. Raises StartError before anything is forwarded."""
-    secret = _fingerprint_secret(config)
+    """Run until SIGTERM or SIGINT, then drain. Raises StartError or SecretError before anything is forwarded."""
+    secret = read_or_create_secret(config.fingerprint_secret_path)
     _allow_many_connections()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with _private_directory() as private:
         recorder = RecorderProcess(config, private)
-        forwarder = Forwarder(config, secret, recorder.socket)
-        supervision = asyncio.create_task(recorder.supervise())
+        supervision = spawn(recorder.supervise(), "supervision")  # first: the recorder takes longest to be ready
         try:
-            await _start(forwarder, config)
-            logger.info("ready: forwarding %s to %s", config.listen, config.upstream.url)
+            forwarder = await _started(config, secret, recorder.socket)
+            log.info("ready: forwarding %s to %s", config.listen, config.upstream.url)
             await stop.wait()
-            logger.info("draining: no new connections; running answers have %g s", config.drain_s)
+            log.info("draining: running answers have %g s", config.drain_s)
             await forwarder.drain()
+            await forwarder.close()
         finally:
             supervision.cancel()
             await recorder.stop()
-            await forwarder.close()
-    logger.info("stopped")
+    log.info("stopped")
 
 
 class RecorderProcess:
@@ -77,11 +77,11 @@ class RecorderProcess:
             started = clock()
             try:
                 ended = f"ended with code {await self._run_once()}"
-            except OSError as error:  # no process, no memory, no file descriptor: all of them pass
-                ended = f"cannot be started: {error.strerror}"
+            except Exception as error:  # noqa: BLE001 (no process, no memory, no descriptor: whatever it is may pass)
+                ended = f"cannot be started: {error}"
             failures = 0 if clock() - started >= HEALTHY_AFTER_S else failures + 1
             pause = restart_pause_s(failures)
-            logger.error("the recorder %s; it starts again in %.1f s", ended, pause)
+            log.error("the recorder %s; it starts again in %.1f s", ended, pause)
             await asyncio.sleep(pause)
 
     async def _run_once(self) -> int:
@@ -101,7 +101,7 @@ class RecorderProcess:
         try:
             await asyncio.wait_for(process.wait(), RECORDER_STOP_S)
         except TimeoutError:
-            logger.warning("the recorder did not stop within %g s and is killed", RECORDER_STOP_S)
+            log.warning("the recorder did not stop within %g s and is killed", RECORDER_STOP_S)
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
@@ -112,26 +112,21 @@ def restart_pause_s(failures: int) -> float:
     return min(LONGEST_RESTART_S, FIRST_RESTART_S * 2.0 ** max(0, failures - 1))
 
 
-async def _start(forwarder: Forwarder, config: Config) -> None:
+async def _started(config: Config, secret: bytes, socket: Path) -> Forwarder:
+    """A forwarder that listens."""
+    try:
+        forwarder = Forwarder(config, secret, socket)
+    except ValueError as error:  # the environment's proxy
+        raise StartError(str(error)) from error
     try:
         await forwarder.start()
     except OSError as error:
+        await forwarder.close()
         raise StartError(
             f"cannot listen on {config.listen} and {config.admin.listen}: {error.strerror or error}; "
             "change `listen` or `admin.listen`, or stop what holds the port"
         ) from error
-
-
-def _fingerprint_secret(config: Config) -> bytes:
-    path = config.fingerprint_secret_path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return read_or_create_secret(path)
-    except OSError as error:
-        raise StartError(
-            f"{path}: the secret for key fingerprints can be neither read nor made: {error.strerror}; "
-            "make the directory writable or set `fingerprint_key_file`"
-        ) from error
+    return forwarder
 
 
 @contextlib.contextmanager

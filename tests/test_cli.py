@@ -46,7 +46,7 @@ def test_check_says_what_would_run(config: Path) -> None:
     """A valid configuration is confirmed with what it means, and nothing is created."""
     result = shadow("check", "-c", config)
     assert result.exit_code == 0
-    assert "forwards 127.0.0.1:8080 to https://openrouter.ai" in result.stdout
+    assert "http://127.0.0.1:8080/… is forwarded to https://openrouter.ai/…" in result.stdout
     assert [path.name for path in config.parent.iterdir()] == ["shadow.yaml"]
 
 
@@ -58,14 +58,21 @@ def test_check_names_every_mistake(config: Path) -> None:
     assert result.stderr.splitlines() == [
         f"shadow: {config}: 2 mistakes",
         "  upstream.url: must be an http:// or https:// URL without user, query or fragment",
-        "  drain_s: Input should be greater than 0",
+        "  drain_s: must be more than 0",
     ]
 
 
 def test_a_key_becomes_its_fingerprint(config: Path) -> None:
     """The key is read from standard input, with or without line end or scheme; only the fingerprint is printed."""
     told = {shadow("fingerprint", "-c", config, given=given).stdout for given in ("sk-a", "sk-a\n", "Bearer sk-a\n")}
+    assert shadow("fingerprint", "-c", config, given="sk-a").stderr == ""
     assert told == {fingerprint("sk-a", (config.parent / "fingerprint.key").read_bytes()) + "\n"}
+
+
+def test_a_new_secret_is_told(config: Path) -> None:
+    """Run where the sidecar does not, the command would print what matches nothing: it says that it made a secret."""
+    told = shadow("fingerprint", "-c", config, given="sk-a").stderr
+    assert told.startswith(f"shadow: made a new secret in {config.parent}/fingerprint.key")
 
 
 def test_no_key_is_a_mistake(config: Path) -> None:

@@ -35,10 +35,37 @@ def test_every_mistake_is_named_at_once() -> None:
     assert problems(text) == [
         "listen: must be an address such as 127.0.0.1:8080",
         "upstream.url: must be an http:// or https:// URL without user, query or fragment",
-        "upstream.connect_timeout_s: Input should be greater than 0",
-        "handoff.max_delay_ms: Input should be greater than or equal to 1",
+        "upstream.connect_timeout_s: must be more than 0",
+        "handoff.max_delay_ms: must be at least 1",
         "upstrem: unknown key",
     ]
+
+
+def test_mistakes_are_told_in_words_of_the_file() -> None:
+    """No message speaks of the validator's types."""
+    text = """
+        upstream: {url: 'http://a', prices: {m: {input: x, output: -1, since: soon}, n: []}, delayed_cost: perhaps}
+        capture: {bodies: all}
+        candidates: [{name: a, url: 'http://a', models: [], dialect: klingon, max_concurrency: 1.5, sample: {rate: 2}}]
+        store: {path: 3, retention_days: x}
+        consent_default: deny
+        drain_s: soon
+    """
+    told = problems(text)
+    assert len(told) == 13
+    assert not [problem for problem in told if "nput should" in problem or "valid" in problem]
+
+
+def test_a_path_that_clients_send_is_not_given_twice() -> None:
+    """OpenRouter's base URL, pasted as clients have it, would make /api/v1/api/v1."""
+    [problem] = problems("upstream: {url: 'https://openrouter.ai/api/v1'}")
+    assert problem == "upstream.url: leave the path out: that of a request is kept, and clients send /api/v1/…"
+
+
+def test_who_reads_reports_needs_no_secrets() -> None:
+    """Without a candidate's key the configuration still says where the store is."""
+    text = CANDIDATE.replace("models", "api_key_env: FERRY_KEY, models")
+    assert parse(text, HERE, {}, secrets=False).store.path == HERE / "shadow.db"
 
 
 def test_a_missing_upstream_is_named() -> None:
@@ -121,9 +148,10 @@ def test_prices_are_exact_decimals_with_dates() -> None:
 
 def test_the_registry_is_a_file_beside_the_configuration(tmp_path: Path) -> None:
     """Tenants with their keys, plans and consents come from their own file; an unknown candidate in it is named."""
-    (tmp_path / "tenants.yaml").write_text("tenants: {acme: {plan: pro, keys: [ab, cd], consent: [ferry]}}")
+    keys = ["ab" * 16, "cd" * 16]
+    (tmp_path / "tenants.yaml").write_text(f"tenants: {{acme: {{plan: pro, keys: {keys}, consent: [ferry]}}}}")
     config = parse(CANDIDATE + "\nregistry: tenants.yaml", tmp_path, {})
-    assert config.registry.owners == {"ab": "acme", "cd": "acme"}
+    assert config.registry.owners == dict.fromkeys(keys, "acme")
     assert problems(SMALLEST + "\nregistry: tenants.yaml", directory=tmp_path) == [
         "registry.tenants.acme.consent: there is no candidate 'ferry'"
     ]
@@ -137,10 +165,25 @@ def test_a_registry_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_a_key_has_one_owner(tmp_path: Path) -> None:
     """The same fingerprint under two tenants would make attribution a matter of order."""
-    (tmp_path / "tenants.yaml").write_text("tenants: {a: {keys: [ab]}, b: {keys: [ab]}}")
+    key = "ab" * 16
+    (tmp_path / "tenants.yaml").write_text(f"tenants: {{a: {{keys: [{key}]}}, b: {{keys: [{key}]}}}}")
     assert problems(SMALLEST + "\nregistry: tenants.yaml", directory=tmp_path) == [
-        "registry: the key ab belongs to both a and b"
+        f"registry: the key {key} belongs to both a and b"
     ]
+
+
+def test_an_api_key_is_no_fingerprint(tmp_path: Path) -> None:
+    """A key that was pasted in the place of its fingerprint is refused, and not repeated."""
+    (tmp_path / "tenants.yaml").write_text("tenants: {a: {keys: [sk-or-v1-canary]}}")
+    [problem] = problems(SMALLEST + "\nregistry: tenants.yaml", directory=tmp_path)
+    assert problem.startswith("registry.tenants.a.keys.0: must be a fingerprint")
+    assert "canary" not in problem
+
+
+def test_the_handoff_takes_the_largest_exchange() -> None:
+    """A bound below one exchange would drop it for ever, and quietly."""
+    [problem] = problems(SMALLEST + "\nhandoff: {max_bytes: 8MiB}")
+    assert problem.startswith("handoff: max_bytes must be at least 17301504")
 
 
 def test_values_are_not_repeated_in_mistakes() -> None:

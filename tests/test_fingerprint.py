@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shadow.fingerprint import FINGERPRINT_CHARACTERS, fingerprint, read_or_create_secret
+from shadow.fingerprint import FINGERPRINT_CHARACTERS, SecretError, fingerprint, read_or_create_secret
 
 
 def test_a_fingerprint_depends_on_key_and_secret() -> None:
@@ -38,7 +38,8 @@ def test_processes_that_start_together_agree(tmp_path: Path) -> None:
     assert len(secrets) == 1
 
 
-def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
-    """The caller learns that there is no secret, with the system's reason."""
-    with pytest.raises(FileNotFoundError):
-        read_or_create_secret(tmp_path / "missing" / "fingerprint.key")
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """The caller learns that there is no secret, with the system's reason and the keys to change."""
+    (tmp_path / "file").touch()
+    with pytest.raises(SecretError, match=r"file/fingerprint.key: .* or change `store.path`"):
+        read_or_create_secret(tmp_path / "file" / "fingerprint.key")

@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 
 from shadow.exchange import Body, Headers
 
-# Four times what is captured of an answer by default. Text shrinks five to tenfold; what grows further is a bomb.
-MAX_DECODED_BYTES: Final = 32 << 20
+# What is captured of a plain body by default: what a compressed one grows to beyond that is as little worth reading.
+MAX_DECODED_BYTES: Final = 8 << 20
 # gzip copies what follows each of its members: in parts, a body of tiny members does not cost its length squared.
 _PART_BYTES: Final = 16 << 10
 # zstd can say 128 KiB in four bytes and its decoder takes no bound: so it is fed in sips, of at most 4 MiB of output.

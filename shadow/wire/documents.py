@@ -11,11 +11,14 @@ from typing import Any, Final
 import orjson
 
 WORD_CHARACTERS: Final = 256  # names, ids and reasons; the longest model name seen is under 100
+# Brackets and commas: each may become an object of a hundred bytes, so that 8 MiB of `{},` would take a gigabyte.
+MAX_PARTS: Final = 1_000_000
+_COUNTED_BYTES: Final = MAX_PARTS  # shorter texts cannot hold more parts
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
 class JSONError(ValueError):
-    """The bytes are not a JSON text, or one that nests deeper than anyone means."""
+    """The bytes are not a JSON text, or one that nests deeper or has more parts than anyone means."""
 
 
 def parse(data: bytes) -> Any:
@@ -23,6 +26,8 @@ def parse(data: bytes) -> Any:
 
     What orjson refuses and servers written in Python send is taken: NaN, invalid UTF-8, half a surrogate pair.
     """
+    if len(data) > _COUNTED_BYTES and sum(map(data.count, (b"{", b"[", b","))) > MAX_PARTS:
+        raise JSONError
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -86,6 +86,9 @@ def normalise(usage: Mapping[str, Any]) -> Usage:
     cache_read, cache_write = counts.first(*_CACHE_READ), counts.first(*_CACHE_WRITE)
     inside = counts.first(*_CACHE_READ_INSIDE, *_CACHE_WRITE_INSIDE) is not None
     given = stated if inside else _sum(stated, cache_read or 0, cache_write or 0)
+    cached = (cache_read or 0) + (cache_write or 0)
+    if not inside and total is not None and total == _sum(stated, counts.first(*_OUTPUT)) and cached <= (stated or 0):
+        given = stated  # the total says that what is named the way Anthropic does is counted the way OpenAI does
     output, reasoning = _output(counts, given, total)
     anomalies = [*counts.anomalies]
     if total is not None and _sum(given, output) not in (None, total) and _sum(stated, output) != total:

@@ -167,6 +167,15 @@ async def test_a_port_in_use_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in told
 
 
+async def test_a_proxy_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    """An egress proxy of a kind that is not spoken is a sentence, before anything is forwarded."""
+    text = f"listen: {free_addresses(1)[0]}\nupstream: {{url: 'https://openrouter.ai'}}"
+    code, told = await refused(tmp_path, text, HTTPS_PROXY="socks5://proxy")
+    assert code == 2
+    assert "HTTPS_PROXY" in told
+    assert "Traceback" not in told
+
+
 async def test_a_bad_configuration_starts_nothing(tmp_path: Path) -> None:
     """Every mistake at once with its key path, exit code 2, and no process, store or socket left behind."""
     code, told = await refused(tmp_path, "upstrem: {}\nupstream: {url: here}\ndrain_s: soon\n")
@@ -174,17 +183,19 @@ async def test_a_bad_configuration_starts_nothing(tmp_path: Path) -> None:
     assert told.splitlines() == [
         f"shadow: {tmp_path}/shadow.yaml: 3 mistakes",
         "  upstream.url: must be an http:// or https:// URL without user, query or fragment",
-        "  drain_s: Input should be a valid number, unable to parse string as a number",
+        "  drain_s: must be a number",
         "  upstrem: unknown key",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["shadow.yaml"]
 
 
-async def refused(directory: Path, text: str) -> tuple[int, str]:
+async def refused(directory: Path, text: str, **environment: str) -> tuple[int, str]:
     """Exit code and standard error of a `serve` that must not come up."""
     (directory / "shadow.yaml").write_text(text)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "shadow", "serve", "-c", directory / "shadow.yaml"), stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "shadow", "serve", "-c", directory / "shadow.yaml"),
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | environment,
     )
     _, told = await process.communicate()
     assert process.returncode is not None

@@ -162,16 +162,18 @@ def test_promise_33_a_full_handoff_drops_and_counts(tmp_path: Path) -> None:
     """With the recorder stopped and no room left, exchanges are dropped and counted, and memory stays where it is."""
     with (
         serving(well) as upstream,
-        wired(tmp_path, upstream={"url": upstream}, handoff={"max_bytes": "64KiB"}) as wire,
+        wired(
+            tmp_path, upstream={"url": upstream}, capture={"max_bytes": "64KiB"}, handoff={"max_bytes": "640KiB"}
+        ) as wire,
     ):
         pid = wire.recorder_pid()
         os.kill(pid, signal.SIGSTOP)
         try:
-            ask(wire, 200)
+            ask(wire, 1500)
             before = wire.memory_mb()
             ask(wire, 1000)
             assert wire.metric("shadow_handoff_exchanges_total", result="dropped") >= 1000
-            assert wire.metric("shadow_handoff_bytes") <= 64 << 10
+            assert wire.metric("shadow_handoff_bytes") <= 640 << 10
             assert wire.memory_mb() - before < 5
         finally:
             os.kill(pid, signal.SIGCONT)

@@ -1,8 +1,10 @@
 """JSON as providers send it."""
 
+import orjson
 import pytest
 
 from shadow.wire.documents import (
+    MAX_PARTS,
     WORD_CHARACTERS,
     JSONError,
     as_json,
@@ -58,3 +60,16 @@ def test_a_value_as_text() -> None:
     """What some send as a value is compared with what others send as text."""
     assert as_json({"x": [1, "é"]}) == '{"x":[1,"é"]}'
     assert as_json({"x": 2**70}) == ""
+
+
+@pytest.mark.parametrize("part", [b"{},", b"[],", b"0,"])
+def test_a_text_of_nothing_but_parts_is_refused(part: bytes) -> None:
+    """A few megabytes of brackets would become a gigabyte of objects."""
+    with pytest.raises(JSONError):
+        parse(b"[" + part * (MAX_PARTS // (len(part) - 1)) + b"0]")
+
+
+def test_a_long_text_is_no_flood_of_parts() -> None:
+    """A book in one string, commas included, is read."""
+    book = "It was the best of times, it was the worst of times, " * 40_000
+    assert parse(orjson.dumps({"content": book})) == {"content": book}

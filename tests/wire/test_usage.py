@@ -56,6 +56,12 @@ def test_anthropics_names_beside_openais_add_nothing() -> None:
     assert counted(prompt_tokens_details={"cached_tokens": 64}, **both) == Usage(100, 20, 64, 9)
 
 
+def test_anthropics_names_with_openais_total_are_part_of_the_input() -> None:
+    """A server may borrow the name and keep the convention: its own total says so."""
+    usage = {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010, "cache_read_input_tokens": 800}
+    assert normalise(usage) == Usage(1000, 10, 800)
+
+
 def test_a_total_that_leaves_the_cache_out_is_no_contradiction() -> None:
     """Where cached tokens come on top, the total may count them or not."""
     usage = {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 90}
