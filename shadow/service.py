@@ -28,6 +28,8 @@ log = logging.getLogger("shadow.service")
 FIRST_RESTART_S: Final = 0.1  # a recorder that was killed is back before the handoff holds much
 LONGEST_RESTART_S: Final = 10.0  # one that cannot start must not burn the application's processor
 HEALTHY_AFTER_S: Final = 30.0  # a run this long starts the back-off anew
+PROBE_EVERY_S: Final = 10.0
+HUNG_AFTER_S: Final = 60.0  # the longest it ever takes to begin, or over one batch; a stopped one never comes back
 RECORDER_STOP_S: Final = 5.0  # to close pending replays and the store; after that the kernel ends it
 LONGEST_SOCKET_PATH: Final = 100  # sun_path holds 108 bytes
 
@@ -88,8 +90,35 @@ class RecorderProcess:
         """Run the recorder to its end; its exit code, negative for a signal."""
         command = (sys.executable, "-m", "shadow.record", "--socket", self.socket, "--parent", str(os.getpid()))
         with self._config.open("rb") as config:
-            self._process = await asyncio.create_subprocess_exec(*command, stdin=config)
-        return await self._process.wait()
+            self._process = process = await asyncio.create_subprocess_exec(*command, stdin=config)
+        watch = spawn(self._watch(process), "watch")
+        try:
+            return await process.wait()
+        finally:
+            watch.cancel()
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Kill a recorder that answers nothing any more: only one that has ended is started again."""
+        clock = asyncio.get_running_loop().time
+        answered_at = clock()
+        while clock() - answered_at < HUNG_AFTER_S:
+            await asyncio.sleep(PROBE_EVERY_S)
+            if await self._answers():
+                answered_at = clock()
+        log.error("the recorder has answered nothing for %g s and is killed", HUNG_AFTER_S)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+
+    async def _answers(self) -> bool:
+        """Whether anything comes back over the recorder's socket, be it a 404."""
+        try:
+            async with asyncio.timeout(PROBE_EVERY_S):
+                reader, writer = await asyncio.open_unix_connection(self.socket)
+                with contextlib.closing(writer):
+                    writer.write(b"GET /-/healthy HTTP/1.0\r\n\r\n")
+                    return await reader.read(1) != b""
+        except (OSError, TimeoutError):
+            return False
 
     async def stop(self) -> None:
         """Ask the recorder to finish, and end it when it does not."""
