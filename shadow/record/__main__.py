@@ -21,6 +21,7 @@ import uvloop
 
 from shadow.config import Config
 from shadow.log import configure
+from shadow.record.memory import stay_within_container
 from shadow.record.recorder import recording
 from shadow.store.errors import StoreError
 
@@ -35,6 +36,7 @@ def main() -> int:
     arguments = _arguments()
     _end_with_parent(arguments.parent)
     _give_way()
+    stay_within_container()
     os.umask(0o077)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     configure("recorder")
