@@ -1,6 +1,7 @@
 """The client's side: one connection, from one request's head to the next."""
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, Final, cast
 
 from shadow.forward.framing import request_framing
@@ -25,11 +26,12 @@ class Downstream(asyncio.Protocol):
     until its exchange has ended and `finish` is called. What a client sends ahead of that waits here.
     """
 
-    __slots__ = ("_heads", "_held", "_leaving", "_server", "_timer", "_transport", "ended", "full", "party")
+    __slots__ = ("_heads", "_held", "_leaving", "_poll", "_server", "_timer", "_transport", "ended", "full", "party")
 
     def __init__(self, server: "Server") -> None:
         self._server = server
         self._transport: asyncio.Transport
+        self._poll = select.poll()
         self._heads = HeadReader()
         self._held = b""  # of the requests after the one under way
         self._timer: asyncio.TimerHandle | None = None
@@ -40,7 +42,7 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        keep_alive(transport)
+        self._poll.register(keep_alive(transport), 0)  # errors are always told
         self._server.clients.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -77,6 +79,12 @@ class Downstream(asyncio.Protocol):
     def idle(self) -> bool:
         """Whether it waits for a request of which nothing has arrived."""
         return self.party is None and not self._heads.holding
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has reset the connection, as far as the kernel knows: a loop that reads no more is not
+        told before it writes."""
+        return self._transport.is_closing() or bool(self._poll.poll(0))
 
     def write(self, data: bytes) -> None:
         if not self._transport.is_closing():
@@ -121,7 +129,7 @@ class Downstream(asyncio.Protocol):
         """The answer broke off. `lie`: an orderly end of the connection would pass for the answer's own."""
         self.party = None
         self._leaving = True
-        if lie:
+        if lie and not self._transport.is_closing():
             reset(self._transport)
         else:
             self._transport.close()

@@ -18,7 +18,7 @@ from shadow.forward import crossing
 from shadow.forward.dial import DialError
 from shadow.forward.framing import Chunked, Framing, UntilClose, answer_framing
 from shadow.forward.heads import AnswerHead, HeadReader, RefusedError, RequestHead, members, read_answer
-from shadow.forward.refusals import BAD_UPGRADE, DISCONNECTED, GARBLED, STOPPED, TIMED_OUT, Refusal
+from shadow.forward.refusals import BAD_UPGRADE, DISCONNECTED, FAILED, GARBLED, STOPPED, TIMED_OUT, Refusal
 from shadow.forward.tunnel import Tunnel
 from shadow.forward.upstream import Upstream
 from shadow.tasks import spawn
@@ -33,7 +33,7 @@ UPLOAD_STALLED: Final = "upload_stalled"
 REQUEST_BROKEN: Final = "request_body_broken"
 
 MAX_UNSENT: Final = 64 << 10  # of a request that waits for its connection; then the client waits, too
-HALF_CLOSED_S: Final = 0.5  # for an answer to a client that sends no more: most that do so have left
+HALF_CLOSED_S: Final = 0.5  # for more of an answer to a client that sends no more: most that do so have left
 CONTINUE_S: Final = 1.0  # until a client that waits for `100 Continue` gets it from here, if upstream is silent
 LOOK_S: Final = 0.001  # one turn of the loop, in which an early answer is read before more is written
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -45,7 +45,7 @@ class Relay:
 
     __slots__ = (
         "_answer", "_answer_head", "_answering", "_body", "_client", "_dialling", "_encouraged", "_head", "_heads",
-        "_heard_at", "_keep", "_looking", "_passage", "_repeatable", "_sent", "_server", "_started_at", "_timer",
+        "_heard_at", "_keep", "_looking", "_passage", "_quiet", "_repeatable", "_sent", "_server", "_started_at", "_timer",
         "_tunnel", "_unsent", "_upgrade", "_upstream", "_upstream_full",
     )  # fmt: skip
 
@@ -65,6 +65,7 @@ class Relay:
         self._answer_head: AnswerHead | None = None
         self._answer: Framing | None = None
         self._answering = False  # a byte of the answer's head may have reached the client
+        self._quiet = False  # none has been written since the client sends no more
         self._keep = not head.closes
         self._heard_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -111,12 +112,23 @@ class Relay:
         self._send()
 
     def client_ended(self) -> None:
-        """The client sends no more: it has left, or merely closed its half. Only writing to it would tell."""
+        """The client sends no more: it has left, or merely closed its half. Only writing to it tells: a machine
+        resets what comes for a client that has left. A stream that is silent just then is therefore given up: an
+        upstream that goes on generating for nobody costs more than the few clients that close their half early."""
         if self._body.complete:
+            self._quiet = True
             self._stop_timer()
-            self._timer = self._server.loop.call_later(HALF_CLOSED_S, self._client_left)
+            self._timer = self._server.loop.call_later(HALF_CLOSED_S, self._look_for_client)
         else:
             self._client_left()
+
+    def _look_for_client(self) -> None:
+        """Give up unless the client was written to since, or has yet to take all that was, and did not reset it."""
+        self._timer = None
+        if self._client.gone or (self._quiet and not self._client.full):
+            self._client_left()
+        else:
+            self._timer = self._server.loop.call_later(HALF_CLOSED_S, self._look_for_client)
 
     def client_lost(self) -> None:
         self._client_left()
@@ -269,6 +281,7 @@ class Relay:
         if not self._answering:
             self._answering = True
             self._passage.answered = self._passage.capture.status
+        self._quiet = False
         self._client.write(head)
         if framing.complete:
             self._complete(surplus=taken < len(data))
@@ -293,7 +306,6 @@ class Relay:
             return
         if not self._body.complete and upstream.flushed:
             self._client_left(UPLOAD_STALLED)
-            self._client.close()
         else:
             self._fail(TIMED_OUT)
 
@@ -335,7 +347,7 @@ class Relay:
         self._drop_upstream()
         if self._answering:
             self._end(Outcome.UPSTREAM_TRUNCATED, BROKE_OFF if refusal is DISCONNECTED else refusal.code)
-            self._client.cut(lie=self._head.version == 0 or isinstance(self._answer, UntilClose))
+            self._cut()
         else:
             self._answer_itself(refusal, Outcome.UPSTREAM_FAILED, refusal.code, keep=self._keep and self._body.complete)
 
@@ -345,7 +357,7 @@ class Relay:
         self._server.passages.refused(refusal)
         if self._answering:
             self._end(Outcome.CLIENT_CANCELLED, REQUEST_BROKEN)
-            self._client.cut(lie=False)
+            self._cut()
         else:
             self._answer_itself(refusal, Outcome.CLIENT_CANCELLED, REQUEST_BROKEN, keep=False)
 
@@ -359,7 +371,11 @@ class Relay:
         """The client takes no answer any more, so the upstream need not give one."""
         self._drop_upstream()
         self._end(Outcome.CLIENT_CANCELLED, failure)
-        self._client.close()
+        self._cut()
+
+    def _cut(self) -> None:
+        """End the client's connection so that an answer which has begun does not look whole."""
+        self._client.cut(lie=self._answering and (self._head.version == 0 or isinstance(self._answer, UntilClose)))
 
     def _drop_upstream(self) -> None:
         upstream, self._upstream = self._upstream, None

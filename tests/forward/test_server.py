@@ -376,6 +376,78 @@ class TestFaults:
         exchange = await bench.recorded()
         assert (exchange.outcome, exchange.failure) == (Outcome.CLIENT_CANCELLED, "client_left")
 
+    async def test_client_that_leaves_a_lively_stream_cancels_upstream(self, bench: Bench) -> None:
+        """A client that closes without a reset is known to be gone by what it no longer takes."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_head(reader)
+            writer.write(STREAM_HEAD)
+            while not writer.is_closing() and not reader.at_eof():
+                writer.write(chunk(b"data: 1\n\n"))
+                await asyncio.sleep(0.01)  # the stimulus: a stream that is never silent
+
+        bench.origin.script = script
+        client = await bench.connect()
+        await client.send(GET)
+        await client.head()
+        client.writer.close()
+        await asyncio.wait_for(bench.origin.ended.wait(), 10)
+        assert (await bench.recorded()).outcome is Outcome.CLIENT_CANCELLED
+
+    async def test_client_that_closes_its_half_gets_the_whole_answer(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Once it has taken something since, it is there, however long the upstream is silent afterwards."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_head(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\none")
+            for pause_s in (0.05, 1.0):  # the stimulus: within the wait, then far beyond it
+                await asyncio.sleep(pause_s)
+                writer.write(b"more")
+
+        monkeypatch.setattr("shadow.forward.relay.HALF_CLOSED_S", 0.3)
+        bench.origin.script = script
+        client = await bench.connect()
+        await client.send(b"GET / HTTP/1.0\r\n\r\n")
+        client.writer.write_eof()
+        assert (await client.rest()).endswith(b"onemoremore")
+        assert (await bench.recorded()).outcome is Outcome.COMPLETE
+
+    async def test_answer_given_up_after_a_half_close_does_not_look_whole(self, bench: Bench) -> None:
+        """Where the connection's end would be the answer's, silence ends it with a reset."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_head(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+            await reader.read(-1)
+
+        bench.origin.script = script
+        client = await bench.connect()
+        await client.send(GET)
+        await client.head()
+        client.writer.write_eof()
+        with pytest.raises(ConnectionResetError):
+            await client.rest()
+        assert (await bench.recorded()).failure == "client_left"
+
+    async def test_answer_to_a_stalled_upload_does_not_look_whole(self, tmp_path: Path) -> None:
+        """An answer that has begun is cut with a reset where the connection's end would be its own."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_head(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+            await reader.read(-1)
+
+        async with running(tmp_path, upstream={"read_timeout_s": 0.1}) as bench:
+            bench.origin.script = script
+            client = await bench.connect()
+            await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nbegun")
+            await client.head()
+            with pytest.raises(ConnectionResetError):
+                await client.rest()
+            assert (await bench.recorded()).failure == "upload_stalled"
+
     async def test_early_answer_during_an_upload_reaches_the_client(self, bench: Bench) -> None:
         """Upstream says 413 while the client is still sending: the client reads it."""
 
