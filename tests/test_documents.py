@@ -58,7 +58,8 @@ def test_the_configuration_in_the_kubernetes_example_is_valid(tmp_path: Path) ->
     documents = yaml.safe_load_all((ROOT / "deploy/kubernetes/example.yaml").read_text())
     [files] = [document["data"] for document in documents if document["kind"] == "ConfigMap"]
     (tmp_path / "tenants.yaml").write_text(files["tenants.yaml"])
-    (tmp_path / "ferry").write_text("sk-test")
+    for secret in ("ferry", "fingerprint"):
+        (tmp_path / secret).write_text("sk-test")
     config = parse(files["shadow.yaml"].replace("/etc/shadow-secrets", str(tmp_path)), tmp_path, {})
     assert config.registry.tenants["acme"].consent == ("ferry",)
 
