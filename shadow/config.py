@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, dataclass_transform
 
@@ -74,6 +75,16 @@ class Address:
 
     host: str
     port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine, or this pod, can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -145,6 +156,7 @@ Prices = Mapping[str, PriceList]  # by model name, as the arm's answer or reques
 @section
 class Admin:
     listen: ListenAddress = Address("127.0.0.1", 9090)
+    token_file: Path | None = None  # asked for on every page but health and metrics
 
 
 @section

@@ -168,7 +168,12 @@ def _resolve_paths(tree: dict[Any, Any], directory: Path) -> None:
     if isinstance(store, dict):
         store.setdefault("path", "shadow.db")
     candidates = tree.get("candidates")
-    places = [(tree, "fingerprint_key_file"), (tree.get("upstream"), "ca_file"), (store, "path")]
+    places = [
+        (tree, "fingerprint_key_file"),
+        (tree.get("upstream"), "ca_file"),
+        (tree.get("admin"), "token_file"),
+        (store, "path"),
+    ]
     places += [(one, "api_key_file") for one in (candidates if isinstance(candidates, list) else [])]
     for section, key in places:
         if isinstance(section, dict) and isinstance(section.get(key), str):
@@ -176,8 +181,9 @@ def _resolve_paths(tree: dict[Any, Any], directory: Path) -> None:
 
 
 def _missing_secrets(config: Config, environment: Mapping[str, str]) -> Iterator[Problem]:
-    if config.upstream.ca_file and not os.access(config.upstream.ca_file, os.R_OK):
-        yield Problem("upstream.ca_file", f"{config.upstream.ca_file} cannot be read")
+    for where, path in (("admin.token_file", config.admin.token_file), ("upstream.ca_file", config.upstream.ca_file)):
+        if path and not os.access(path, os.R_OK):
+            yield Problem(where, f"{path} cannot be read")
     for index, candidate in enumerate(config.candidates):
         where = f"candidates.{index}"
         if candidate.api_key_env and not environment.get(candidate.api_key_env):

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from hmac import compare_digest
 from typing import Final
 
 from aiohttp import web
 
+from shadow.config import Admin as AdminConfig
 from shadow.forward.metrics import Metrics
 from shadow.forward.recorder import DOWN, Recorder
 
@@ -16,13 +18,36 @@ PASSED_TO_RECORDER: Final = ("Accept", "Content-Type", "If-None-Match")
 PASSED_BACK: Final = ("Cache-Control", "Content-Type", "ETag", "Location")
 PAGE_REQUEST_MAX_BYTES: Final = 1 << 20  # commands of a few bytes
 
+OTHERS_REACH_IT: Final = "Other machines reach this port: set admin.token_file, and who holds it is served this page.\n"
+
 log = logging.getLogger("shadow.forward")
 
 
-class Admin:
-    """The pages of the admin port. `ready` tells whether the data port accepts."""
+class Access:
+    """Who may see the recorder's pages and give commands: whoever has the token, and without one, this pod alone."""
 
-    def __init__(self, metrics: Metrics, recorder: Recorder, ready: Callable[[], bool]) -> None:
+    def __init__(self, admin: AdminConfig) -> None:
+        self._admin = admin
+
+    def refuse(self, authorization: str) -> web.Response | None:
+        """The answer to whoever may not; None for whoever may. The token is read anew, so that it can rotate."""
+        if self._admin.token_file is None:
+            return None if self._admin.listen.loopback else web.Response(status=403, text=OTHERS_REACH_IT)
+        try:
+            token = self._admin.token_file.read_text().strip()
+        except OSError:
+            return web.Response(status=503, text="The file of the token cannot be read.\n")
+        given = authorization.removeprefix("Bearer ").strip()
+        if token and compare_digest(given.encode(), token.encode()):
+            return None
+        return web.Response(status=401, text="This page asks for the token.\n", headers={"WWW-Authenticate": "Bearer"})
+
+
+class Admin:
+    """The pages of the admin port. `ready` tells whether the data port accepts, `access` who may see the rest."""
+
+    def __init__(self, access: Access, metrics: Metrics, recorder: Recorder, ready: Callable[[], bool]) -> None:
+        self._access = access
         self._metrics = metrics
         self._recorder = recorder
         self._ready = ready
@@ -53,6 +78,8 @@ class Admin:
     async def _page(self, request: web.Request) -> web.StreamResponse:
         if request.method not in READING and not request.raw_path.startswith(COMMANDS):
             return web.Response(status=404, text="There is no such page.\n")
+        if (refused := self._access.refuse(request.headers.get("Authorization", ""))) is not None:
+            return refused
         headers = {name: request.headers[name] for name in PASSED_TO_RECORDER if name in request.headers}
         try:
             answer = await self._recorder.page(request.method, request.raw_path, headers, await request.read())

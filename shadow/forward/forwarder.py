@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from shadow.config import Address, Config
-from shadow.forward.admin import Admin
+from shadow.forward.admin import Access, Admin
 from shadow.forward.handoff import Handoff
 from shadow.forward.metrics import Metrics
 from shadow.forward.passage import Passages
@@ -21,7 +21,7 @@ ADMIN_STOP_S: Final = 1.0
 
 
 class Forwarder:
-    """Everything of the request path. Made inside a running event loop.
+    """Everything of the request path. Made inside a running event loop; raises ValueError for an unusable egress proxy.
 
     `port` and `admin_port` are those bound, once `start` has returned; `ready` is what `/-/ready` says.
     """
@@ -73,7 +73,7 @@ class Forwarder:
         await self._recorder.close()
 
     async def _start_admin(self, listen: Address) -> None:
-        application = Admin(self.metrics, self._recorder, lambda: self.ready).application()
+        application = Admin(Access(self._config.admin), self.metrics, self._recorder, lambda: self.ready).application()
         self._admin_runner = web.AppRunner(application, access_log=None, shutdown_timeout=ADMIN_STOP_S)
         await self._admin_runner.setup()
         site = web.TCPSite(self._admin_runner, listen.host, listen.port)

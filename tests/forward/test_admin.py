@@ -65,3 +65,37 @@ async def test_nobody_reaches_the_inbox_from_outside(bench: Bench, path: str) ->
     """Exchanges cannot be forged through the admin port."""
     status, _ = await get(bench, path, "POST")
     assert (status, bench.inbox.exchanges) == (404, [])
+
+
+async def test_other_machines_need_a_token(tmp_path: Path) -> None:
+    """Beyond loopback, health and metrics are there and the rest is not, until there is a token to ask for."""
+    async with running(tmp_path, admin={"listen": "0.0.0.0:0"}) as bench:
+        assert [(await get(bench, path))[0] for path in ("/-/healthy", "/-/ready", "/metrics")] == [200, 200, 200]
+        assert (await get(bench, "/"))[0] == 403
+        assert (await get(bench, "/-/pause", "POST"))[0] == 403
+        assert bench.inbox.requests == [("GET", "/metrics")]
+
+
+async def test_the_token_opens_the_rest(tmp_path: Path) -> None:
+    """Whoever holds it sees pages and gives commands; it is read anew, so that it can rotate."""
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    async with running(tmp_path, admin={"listen": "127.0.0.1:0", "token_file": token}) as bench:
+        assert [await held(bench, one) for one in ("", "Bearer ", "Bearer second", "Bearer first")] == [
+            401,
+            401,
+            401,
+            200,
+        ]
+        token.write_text("second\n")
+        assert [await held(bench, one) for one in ("Bearer first", "Bearer second")] == [401, 200]
+        token.write_text("")
+        assert await held(bench, "Bearer ") == 401
+        assert (await get(bench, "/metrics"))[0] == 200
+
+
+async def held(bench: Bench, authorization: str) -> int:
+    """The status of a page for whoever sends this."""
+    url = f"http://127.0.0.1:{bench.forwarder.admin_port}/"
+    async with aiohttp.ClientSession() as session, session.get(url, headers={"Authorization": authorization}) as answer:
+        return answer.status
