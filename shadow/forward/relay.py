@@ -45,8 +45,8 @@ class Relay:
 
     __slots__ = (
         "_answer", "_answer_head", "_answering", "_body", "_client", "_dialling", "_encouraged", "_head", "_heads",
-        "_heard_at", "_keep", "_looking", "_passage", "_quiet", "_repeatable", "_sent", "_server", "_started_at", "_timer",
-        "_tunnel", "_unsent", "_upgrade", "_upstream", "_upstream_full",
+        "_heard_at", "_keep", "_looking", "_passage", "_quiet", "_repeatable", "_sent", "_server", "_started_at",
+        "_timer", "_tunnel", "_unsent", "_upgrade", "_upstream", "_upstream_full",
     )  # fmt: skip
 
     def __init__(
@@ -302,7 +302,11 @@ class Relay:
     def overdue(self, now: float, limit_s: float) -> None:
         """Give up where nothing has moved for longer than `limit_s`. A client that reads slowly has all its time."""
         upstream = self._upstream
-        if upstream is None or self._tunnel is not None or self._client.full or now - self._heard_at <= limit_s:
+        if upstream is None:
+            if self._dialling is None or self._dialling.done():  # it crashed: a dial that runs has its own limit
+                self._fail(FAILED)
+            return
+        if self._tunnel is not None or self._client.full or now - self._heard_at <= limit_s:
             return
         if not self._body.complete and upstream.flushed:
             self._client_left(UPLOAD_STALLED)

@@ -308,6 +308,18 @@ class TestFaults:
         )
         assert counted == 1
 
+    async def test_crash_while_connecting_leaves_no_client_waiting(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever goes wrong where nothing should, the client gets an answer, and nothing stays in flight."""
+
+        async def dial() -> None:
+            raise RuntimeError
+
+        monkeypatch.setattr(bench.forwarder._server.pool, "dial", dial)
+        assert b"\r\nX-Shadow-Error: sidecar_failed\r\n" in await bench.ask(GET)
+        assert bench.metric("shadow_requests_in_flight") == 0
+
     async def test_tls_that_fails_is_told_apart(self, tmp_path: Path) -> None:
         """An upstream that speaks no TLS where TLS is configured is a 502 with a word of its own."""
 
