@@ -7,6 +7,7 @@ The modules in the order in which data flows:
     config        its frozen records
     log           lines on standard error
     tasks         background tasks that neither vanish nor fail in silence
+    egress        the proxy on the way out of the pod, where the environment names one
     service       starts, supervises and drains the two processes
     exchange      the vocabulary: records that the rooms pass to each other
     fingerprint   API keys as keyed hashes

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from shadow.forward.dial import Proxy
+from shadow.egress import Proxy
 from shadow.forward.headers import OWN_PREFIX
 from shadow.forward.heads import AnswerHead, Fields, RequestHead, members
 from shadow.forward.refusals import OWN_ERROR

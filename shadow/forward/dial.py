@@ -1,22 +1,23 @@
 """New connections to the upstream: found, raced, through a proxy where the environment names one, and verified."""
 
 import asyncio
-import base64
+import logging
 import socket
 import ssl
-import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from shadow.forward.refusals import TLS_FAILED, UNREACHABLE, Refusal
+from shadow.egress import PORTS, Proxy
+from shadow.forward.refusals import FAILED, TLS_FAILED, UNREACHABLE, Refusal
+from shadow.tasks import where
 
 HEAD_START_S: Final = 0.25  # of one address over the next (RFC 8305, section 5)
 ADDRESSES_S: Final = 10.0  # how long addresses of a name are used before they are looked up again
 MAX_PROXY_ANSWER: Final = 16 << 10
-PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+
+log = logging.getLogger("shadow.forward")
 
 P = TypeVar("P", bound=asyncio.Protocol)
 Address = tuple[Any, ...]  # what getaddrinfo gives
@@ -28,15 +29,6 @@ class DialError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.code)
         self.refusal = refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """An egress proxy. `authorization` is the value of Proxy-Authorization, from the URL's user and password."""
-
-    host: str
-    port: int
-    authorization: str | None = None
 
 
 class Dialler:
@@ -65,6 +57,9 @@ class Dialler:
             raise DialError(TLS_FAILED) from error
         except OSError as error:  # names that do not resolve and time-outs included
             raise DialError(UNREACHABLE) from error
+        except Exception as error:  # such as a name that no resolver can be asked for; a client waits for an answer
+            log.error("a connection to the upstream failed: %s", where(error))
+            raise DialError(FAILED) from error
 
     async def _connect(self, protocol: Callable[[], P]) -> P:
         loop = asyncio.get_running_loop()
@@ -95,25 +90,6 @@ class Dialler:
                 raise ConnectionError("the proxy's answer broke off")
         if answer.split(b" ", 2)[1:2] != [b"200"]:
             raise ConnectionError("the proxy did not connect")
-
-
-def egress_proxy(url: str) -> Proxy | None:
-    """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment name for a URL.
-
-    Raises ValueError for one that is not spoken to in plain HTTP.
-    """
-    parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.netloc):
-        return None
-    named = urllib.request.getproxies().get(parts.scheme)
-    if not named:
-        return None
-    proxy = urlsplit(named if "://" in named else f"http://{named}")
-    if proxy.scheme != "http" or not proxy.hostname:
-        raise ValueError(f"{parts.scheme.upper()}_PROXY: only http:// proxies can be used")
-    user = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
-    authorization = "Basic " + base64.b64encode(user.encode()).decode() if proxy.username else None
-    return Proxy(proxy.hostname, proxy.port or PORTS["http"], authorization)
 
 
 async def race(addresses: list[Address], head_start_s: float) -> socket.socket:

@@ -6,13 +6,15 @@ back the same way. `passage` is told of everything, and keeps the copy.
 """
 
 import asyncio
+import os
 import time
 from contextlib import suppress
 from typing import Final
 
 from shadow.config import Upstream as UpstreamConfig
+from shadow.egress import egress_proxy
 from shadow.forward.crossing import Crossing
-from shadow.forward.dial import Dialler, egress_proxy
+from shadow.forward.dial import Dialler
 from shadow.forward.downstream import Downstream
 from shadow.forward.passage import Passages
 from shadow.forward.pool import Pool
@@ -22,10 +24,14 @@ WATCH_S: Final = 1.0  # how late an upstream's silence may be noticed, beyond th
 
 
 class Server:
-    """Accepts, forwards, and knows what is under way. Made inside a running event loop."""
+    """Accepts, forwards, and knows what is under way. Made inside a running event loop.
+
+    Raises ValueError for an egress proxy that cannot be used.
+    """
 
     def __init__(self, passages: Passages, upstream: UpstreamConfig) -> None:
-        dialler = Dialler(upstream.url, upstream.connect_timeout_s, egress_proxy(upstream.url), upstream.ca_file)
+        proxy = egress_proxy(upstream.url, os.environ)
+        dialler = Dialler(upstream.url, upstream.connect_timeout_s, proxy, upstream.ca_file)
         self.loop = asyncio.get_running_loop()
         self.clock = time.monotonic
         self.passages = passages
@@ -68,7 +74,7 @@ class Server:
             client.close()
 
     def _watch(self) -> None:
+        self._watching = self.loop.call_later(WATCH_S, self._watch)  # first: it goes on whatever becomes of this turn
         now = self.loop.time()
         for relay in tuple(self.running):
             relay.overdue(now, self._read_timeout_s)
-        self._watching = self.loop.call_later(WATCH_S, self._watch)

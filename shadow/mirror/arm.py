@@ -1,16 +1,20 @@
 """One candidate as the mirror keeps it: its configuration, and what was learnt of it while running."""
 
+import logging
+import os
 from dataclasses import dataclass, field
 from typing import Self
 
 from shadow.config import Candidate
+from shadow.egress import Proxy, egress_proxy
 from shadow.mirror.circuit import Circuit, State
 from shadow.mirror.dialects import RULES
-from shadow.mirror.egress import proxy_for
 from shadow.mirror.reasons import Withheld
 from shadow.mirror.replay import Target
 from shadow.mirror.waiting import Queue
 from shadow.wire.prices import PriceBook
+
+log = logging.getLogger("shadow.mirror")
 
 
 class KeyUnavailableError(Exception):
@@ -23,7 +27,8 @@ class Arm:
 
     candidate: Candidate
     book: PriceBook
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = None
+    reachable: bool = True  # False: only through a proxy that cannot be used
     queue: Queue = field(default_factory=Queue)
     circuit: Circuit = field(default_factory=Circuit)
     resumes_at: float = 0.0  # the candidate asked to be left alone until then
@@ -32,14 +37,22 @@ class Arm:
 
     @classmethod
     def of(cls, candidate: Candidate) -> Self:
-        return cls(candidate, PriceBook.for_candidate(candidate), proxy_for(candidate.url))
+        """The arm at the start. A proxy that cannot be used is logged, once, and withholds every replay."""
+        book = PriceBook.for_candidate(candidate)
+        try:
+            return cls(candidate, book, egress_proxy(candidate.url, os.environ))
+        except ValueError as error:
+            log.error("nothing is replayed to %s: %s", candidate.name, error)
+            return cls(candidate, book, reachable=False)
 
     @property
     def name(self) -> str:
         return self.candidate.name
 
     def withholds(self, now: float) -> Withheld | None:
-        """Why nothing may be sent now, as far as the candidate's own behaviour goes. Changes nothing."""
+        """Why nothing may be sent now: the way to the candidate, or its own behaviour. Changes nothing."""
+        if not self.reachable:
+            return Withheld.PROXY_UNUSABLE
         if now < self.resumes_at:
             return Withheld.RETRY_AFTER
         return None if self.circuit.admits(now) else Withheld.CIRCUIT_OPEN

@@ -64,6 +64,7 @@ class Withheld(StrEnum):
     CIRCUIT_OPEN = "circuit_open"  # the candidate failed again and again
     RETRY_AFTER = "retry_after"  # the candidate asked for a pause
     KEY_UNAVAILABLE = "key_unavailable"  # the candidate's key cannot be read
+    PROXY_UNUSABLE = "proxy_unusable"  # the environment names a proxy for it that is not spoken to
 
 
 class Dropped(StrEnum):

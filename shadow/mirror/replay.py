@@ -19,6 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 import shadow
+from shadow.egress import Proxy
 from shadow.exchange import Body, Exchange, Outcome
 from shadow.mirror.answer import Answer, NoRoomError, TooLargeError
 from shadow.mirror.planned import Planned
@@ -36,12 +37,12 @@ MAX_HEAD_BYTES: Final = 32 << 10  # of an answer's header line
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a replay goes. `key` goes out in `key_header`; it is never shown, nor is `proxy`, which may hold one."""
+    """Where a replay goes. `key` goes out in `key_header`; it is never shown."""
 
     url: str
     key_header: str = "authorization"
     key: str | None = field(default=None, repr=False)
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = None
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -149,7 +150,7 @@ async def _exchange(session: aiohttp.ClientSession, target: Target, planned: Pla
         data=io.BytesIO(planned.body),  # sent in pieces: a large body in one write would hold up the loop
         headers=request_headers(target, planned.exchange_id),
         allow_redirects=False,
-        proxy=target.proxy,
+        proxy=target.proxy.url if target.proxy else None,
         trace_request_ctx=answer,
     )
     try:

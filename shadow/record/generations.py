@@ -3,18 +3,19 @@
 The host is the configured upstream's and no other: redirects are not followed, and the path is one of a closed set.
 """
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import quote
 
 import aiohttp
-from aiohttp.helpers import get_env_proxy_for_url
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 import shadow
 from shadow.config import Upstream
+from shadow.egress import egress_proxy
 from shadow.record.delayed_cost import Owed
 from shadow.wire.generation import Generation, read_generation
 
@@ -56,7 +57,7 @@ class Generations:
 @asynccontextmanager
 async def generations(upstream: Upstream) -> AsyncIterator[Generations]:
     """A session of its own: its pool, its waits and its failures are nobody else's."""
-    proxy, proxy_auth = _egress(upstream.url)
+    proxy = egress_proxy(upstream.url, os.environ)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=CONNECTIONS),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -67,15 +68,6 @@ async def generations(upstream: Upstream) -> AsyncIterator[Generations]:
         },
         timeout=aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=upstream.connect_timeout_s),
         auto_decompress=False,  # what is compressed all the same could be a bomb
-        proxy=proxy,
-        proxy_auth=proxy_auth,
+        proxy=proxy.url if proxy else None,
     ) as session:
         yield Generations(session, upstream.url)
-
-
-def _egress(url: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
-    """The proxy that the environment names for a URL, as the request path has it."""
-    try:
-        return get_env_proxy_for_url(URL(url))
-    except LookupError:
-        return None, None

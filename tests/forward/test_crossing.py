@@ -4,8 +4,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from shadow.egress import Proxy
 from shadow.forward.crossing import Crossing, answer
-from shadow.forward.dial import Proxy
 from shadow.forward.heads import read_answer, read_request
 
 URL = "http://up.example/base"
@@ -101,10 +101,10 @@ def test_an_upgrade_is_said_anew() -> None:
 
 def test_a_proxy_that_reads_requests_gets_whole_urls() -> None:
     """With its credentials; the upstream's name stays in Host."""
-    lines = sent(b"Host: a", url=URL, proxy=Proxy("proxy", 3128, "Basic eA=="))
+    lines = sent(b"Host: a", url=URL, proxy=Proxy("proxy", 3128, "u", "p"))
     assert lines == [
         b"GET http://up.example/base/a?b HTTP/1.1", b"Host: " + urlsplit(URL).netloc.encode(),
-        b"Proxy-Authorization: Basic eA==",
+        b"Proxy-Authorization: Basic dTpw",
     ]  # fmt: skip
 
 

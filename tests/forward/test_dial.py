@@ -1,4 +1,4 @@
-"""New connections: proxies of the environment, races between addresses, and what a failure means."""
+"""New connections: through proxies, races between addresses, and what a failure means."""
 
 import asyncio
 import socket
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shadow.forward.dial import Address, DialError, Dialler, Proxy, egress_proxy, race
-from shadow.forward.refusals import TLS_FAILED, UNREACHABLE
+from shadow.egress import Proxy
+from shadow.forward.dial import Address, DialError, Dialler, race
+from shadow.forward.refusals import FAILED, TLS_FAILED, UNREACHABLE
 from shadow.forward.upstream import Upstream
 from tests.forward.conftest import running
 
@@ -17,19 +18,6 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-def test_proxy_of_the_urls_scheme_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTPS_PROXY is for https alone."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    found = (egress_proxy("https://openrouter.ai"), egress_proxy("http://openrouter.ai"))
-    assert found == (Proxy("proxy.example", 3128), None)
-
-
-def test_proxy_without_a_scheme_is_an_http_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`proxy:3128` is how many write it."""
-    monkeypatch.setenv("HTTPS_PROXY", "proxy.example:3128")
-    assert egress_proxy("https://openrouter.ai") == Proxy("proxy.example", 3128)
 
 
 async def test_request_through_a_proxy_names_the_upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,27 +32,6 @@ async def test_request_through_a_proxy_names_the_upstream(tmp_path: Path, monkey
         b"GET http://upstream.example/base/a%2Fb?c HTTP/1.1\r\nHost: upstream.example\r\n"
     )
     assert b"\r\nProxy-Authorization: Basic " in proxy.origin.requests[0]
-
-
-@pytest.mark.parametrize("excluded", ["openrouter.ai", ".openrouter.ai", "*", "x.example, openrouter.ai"])
-def test_no_proxy_excludes_hosts(monkeypatch: pytest.MonkeyPatch, excluded: str) -> None:
-    """NO_PROXY lists the hosts that are reached directly."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    monkeypatch.setenv("NO_PROXY", excluded)
-    assert egress_proxy("https://openrouter.ai") is None
-
-
-def test_a_proxys_credentials_come_from_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    """User and password, unescaped, as Basic authorization."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://us%40er:pa%3Ass@proxy.example")
-    assert egress_proxy("https://openrouter.ai") == Proxy("proxy.example", 80, "Basic dXNAZXI6cGE6c3M=")
-
-
-def test_a_proxy_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that cannot be spoken to is a mistake to be told at start, not a detour to be left out in silence."""
-    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.example")
-    with pytest.raises(ValueError, match="HTTPS_PROXY"):
-        egress_proxy("https://openrouter.ai")
 
 
 def address(port: int, host: str = "127.0.0.1") -> Address:
@@ -107,6 +74,13 @@ async def test_a_name_that_does_not_resolve_is_unreachable() -> None:
         assert failed.value.refusal is UNREACHABLE
 
 
+async def test_a_name_that_cannot_be_looked_up_is_told_as_a_failure() -> None:
+    """What no resolver takes, because a part of it is empty, raises no error of a connection: clients hear of it."""
+    with pytest.raises(DialError) as failed:
+        await Dialler("https://openrouter..ai", timeout_s=5).connect(Upstream)
+    assert failed.value.refusal is FAILED
+
+
 async def test_a_silent_address_is_unreachable_in_time() -> None:
     """The time-out covers name, connection and TLS together."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -133,12 +107,12 @@ async def test_tls_goes_through_a_tunnel(answer: bytes, reached: bool) -> None:
 
     async with await asyncio.start_server(proxy, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        dialler = Dialler("https://up.example", 5, Proxy("127.0.0.1", port, "Basic eA=="))
+        dialler = Dialler("https://up.example", 5, Proxy("127.0.0.1", port, "u", "p"))
         with pytest.raises(DialError) as failed:
             await dialler.connect(Upstream)
         head, hello = await asked
     assert head == (
-        b"CONNECT up.example:443 HTTP/1.1\r\nHost: up.example:443\r\nProxy-Authorization: Basic eA==\r\n\r\n"
+        b"CONNECT up.example:443 HTTP/1.1\r\nHost: up.example:443\r\nProxy-Authorization: Basic dTpw\r\n\r\n"
     )
     assert hello == (b"\x16" if reached else b"")  # the first byte of a TLS record
     assert failed.value.refusal in (UNREACHABLE, TLS_FAILED)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shadow.config import Candidate
+from shadow.egress import Proxy
 from shadow.mirror.arm import Arm, KeyUnavailableError, state_of
 from shadow.mirror.circuit import TRIPS_AFTER, Leave, State
 from shadow.mirror.reasons import Withheld
@@ -55,6 +56,19 @@ def test_a_pause_ends_by_itself():
     one.pause(100.0, 5.0)
     assert one.withholds(129.0) is Withheld.RETRY_AFTER
     assert one.withholds(130.0) is None
+
+
+def test_a_proxy_of_the_environment_is_on_the_way(monkeypatch):
+    """A pod that may only leave through a proxy reaches its candidates through it."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    assert arm().target().proxy == Proxy("proxy.example", 3128)
+
+
+def test_a_proxy_that_cannot_be_used_withholds(monkeypatch, caplog):
+    """Nothing goes around a proxy, and the recorder starts all the same: other candidates may be reached."""
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.example")
+    assert arm().withholds(0.0) is Withheld.PROXY_UNUSABLE
+    assert "nothing is replayed to ferry: HTTPS_PROXY: only http:// proxies" in caplog.text
 
 
 def test_an_open_circuit_withholds():

@@ -6,11 +6,13 @@ import ssl
 import time
 import tracemalloc
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
 from aiohttp import web
 
+from shadow.egress import Proxy
 from shadow.exchange import Outcome, Rewrite
 from shadow.mirror.answer import Allowance, Answer
 from shadow.mirror.planned import Planned
@@ -210,6 +212,12 @@ async def test_a_reset_within_an_answer_truncates_it(serve_raw, perform):
     assert (exchange.failure, exchange.outcome) == (Failed.ANSWER_TRUNCATED, Outcome.UPSTREAM_TRUNCATED)
 
 
+def through(url, *credentials):
+    """The proxy at a URL."""
+    parts = urlsplit(url)
+    return Proxy(parts.hostname, parts.port, *credentials)
+
+
 async def test_a_proxy_on_the_way_out_is_used(serve_raw, perform):
     """A pod that may only leave through a proxy asks it for the candidate's address."""
     lines = []
@@ -219,9 +227,23 @@ async def test_a_proxy_on_the_way_out_is_used(serve_raw, perform):
         writer.write(HEAD + b"Content-Length: 2\r\n\r\n{}")
         await writer.drain()
 
-    exchange = await perform("http://candidate.invalid", proxy=await serve_raw(carry))
+    exchange = await perform("http://candidate.invalid", proxy=through(await serve_raw(carry)))
     assert lines == [b"POST http://candidate.invalid/v1/chat/completions HTTP/1.1"]
     assert exchange.failure is None
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_is_told_its_own_credentials(serve_raw, perform, scheme):
+    """Those of its URL, asked for a page or for a tunnel, and not the candidate's key in their place."""
+    heads = []
+
+    async def refuse(reader, writer):
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        await say(reader, writer, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    await perform(f"{scheme}://candidate.invalid", proxy=through(await serve_raw(refuse), "us@er", "pa:ss"))
+    [head] = heads
+    assert b"\r\nProxy-Authorization: Basic dXNAZXI6cGE6c3M=\r\n" in head
 
 
 async def test_a_proxy_that_refuses_is_a_failure_to_connect(serve_raw, perform):
@@ -230,7 +252,7 @@ async def test_a_proxy_that_refuses_is_a_failure_to_connect(serve_raw, perform):
     async def refuse(reader, writer):
         await say(reader, writer, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
 
-    exchange = await perform("https://candidate.invalid", proxy=await serve_raw(refuse))
+    exchange = await perform("https://candidate.invalid", proxy=through(await serve_raw(refuse)))
     assert (exchange.failure, exchange.status) == (Failed.CONNECT, None)
 
 
