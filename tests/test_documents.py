@@ -48,6 +48,7 @@ def code_in(text: str) -> list[str]:
 
 def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
     """The example, and the example with its second part, are accepted as they stand."""
+    (tmp_path / "tenants.yaml").write_text("tenants: {acme: {plan: pro, consent: [ferry]}}")
     smallest, candidates = blocks("yaml")
     parse(smallest, tmp_path, SECRETS)
     assert parse(smallest + candidates, tmp_path, SECRETS).candidates[0].name == "ferry"
