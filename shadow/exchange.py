@@ -16,6 +16,11 @@ CONTROL: Final = "control"
 Headers = tuple[tuple[str, str], ...]
 
 
+def header(headers: Headers, name: str) -> str | None:
+    """The value of a header by its lower-case name: the first one's where it is repeated. None where it is absent."""
+    return next((value for other, value in headers if other == name), None)
+
+
 class Outcome(StrEnum):
     """How an exchange ended: exactly one of these, decided once, by whoever carried it."""
 
@@ -256,8 +261,8 @@ class Replay:
     """One exchange × arm, ended: exactly one outcome with one reason.
 
     `reason` is a word from `shadow.mirror.reasons`; None only for `completed`. `probability` is the chance with which
-    the draw would have included it, None where no draw took place. `exchange` and `observation` are the candidate's
-    own, set where something was sent and observed.
+    the draw would have included it: 0 where consent is withheld, None where no draw took place. `exchange` and
+    `observation` are the candidate's own, set where something was sent and observed.
     """
 
     exchange_id: str

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from shadow.config import Candidate, Promise
-from shadow.exchange import Exchange, Observation, Outcome
+from shadow.exchange import Exchange, Observation, Outcome, header
 from shadow.mirror.models import resolved_at_run_time, variants
 from shadow.mirror.reasons import Ineligible
 from shadow.wire.observe import READER_FAILED, RESPONSE_CACHE_HIT
@@ -44,7 +44,7 @@ BYTES_PER_TOKEN: Final = 4  # of English text and JSON, where the primary report
 
 def of_exchange(exchange: Exchange, observation: Observation) -> Ineligible | None:
     """Why no arm may replay this exchange, by what became of it; None where its request decides."""
-    if _header(exchange.request_headers, REPLAY_HEADER) is not None:
+    if header(exchange.request_headers, REPLAY_HEADER) is not None:
         return Ineligible.IS_REPLAY
     if not observation.inference:
         return Ineligible.NOT_INFERENCE
@@ -210,7 +210,3 @@ def _of_part(part: object) -> Ineligible | None:
 
 def _encrypted(detail: object) -> bool:
     return isinstance(detail, dict) and detail.get("type") == "reasoning.encrypted"
-
-
-def _header(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
-    return next((value for key, value in headers if key == name), None)

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
-from shadow.exchange import Exchange, Observation
+from shadow.exchange import Exchange, Observation, header
 from shadow.mirror.reasons import Failed
 from shadow.wire.errors import ErrorKind
 
@@ -117,7 +117,7 @@ def retry_after_s(exchange: Exchange, now: float) -> float | None:
     """
     if exchange.status is None or exchange.status < 400:
         return None
-    said = next((value for name, value in exchange.response_headers if name == "retry-after"), "").strip()
+    said = (header(exchange.response_headers, "retry-after") or "").strip()
     if said.isascii() and said.isdigit():
         return min(float(said[:9]), LONGEST_PAUSE_S)
     try:

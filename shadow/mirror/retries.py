@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from shadow.exchange import Exchange
+from shadow.exchange import Exchange, header
 
 RETRY_HEADER: Final = "x-stainless-retry-count"
 WITHIN_S: Final = 600.0  # the client gives an attempt up after 600 s by default, so a retry may begin that late
@@ -52,5 +52,5 @@ def _digest(exchange: Exchange) -> bytes:
 
 
 def _count(exchange: Exchange) -> int:
-    value = next((value for name, value in exchange.request_headers if name == RETRY_HEADER), "")
+    value = header(exchange.request_headers, RETRY_HEADER) or ""
     return int(value) if value.isascii() and value.isdigit() and len(value) < 4 else 0

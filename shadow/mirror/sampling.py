@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from shadow.config import Sample, Where
-from shadow.exchange import Attribution, Exchange
+from shadow.exchange import Attribution, Exchange, header
 
 ASK_HEADER: Final = "x-shadow-sample"
 SESSION_HEADER: Final = "x-session-id"
@@ -33,7 +33,7 @@ def draw(sample: Sample, arm: str, exchange: Exchange, key: bytes, model: str | 
 
     `X-Shadow-Sample: always` is included with certainty, so it stands for itself alone; `never` was never drawn.
     """
-    asked = (_header(exchange, ASK_HEADER) or "").strip().lower()
+    asked = (header(exchange.request_headers, ASK_HEADER) or "").strip().lower()
     if asked == "never":
         return Draw(drawn=False, probability=None, asked=True)
     if asked == "always":
@@ -60,7 +60,7 @@ def uniform(arm: str, key: bytes) -> float:
 def conversation(exchange: Exchange, body: Mapping[str, Any]) -> bytes:
     """What identifies the conversation. The owner is part of it: two tenants' greetings are two conversations."""
     owner = exchange.attribution.tenant or exchange.attribution.key_fingerprint or ""
-    session = body.get("session_id") or _header(exchange, SESSION_HEADER)
+    session = body.get("session_id") or header(exchange.request_headers, SESSION_HEADER)
     if isinstance(session, str) and session:
         return _joined("session", owner, session)
     opening = _opening(body.get("messages"))
@@ -116,7 +116,3 @@ def _matches(where: Where, attribution: Attribution, model: str | None) -> bool:
         (where.model, model),
     )
     return all(pattern is None or (value is not None and fnmatchcase(value, pattern)) for pattern, value in wanted)
-
-
-def _header(exchange: Exchange, name: str) -> str | None:
-    return next((value for key, value in exchange.request_headers if key == name), None)

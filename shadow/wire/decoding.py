@@ -42,15 +42,9 @@ class Decoded:
     problem: str | None = None
 
 
-def header(headers: Headers, name: str) -> str | None:
-    """The value of a header, by its lower-case name; values of a repeated one are joined. None where it is absent."""
-    values = [value for other, value in headers if other == name]
-    return ", ".join(values) if values else None
-
-
 def encoding(headers: Headers) -> str | None:
-    """The content coding that the headers name, None for none."""
-    named = (header(headers, "content-encoding") or "").strip().lower()
+    """The content coding that the headers name, None for none. Of a repeated header all values count, in their order."""
+    named = ", ".join(value for name, value in headers if name == "content-encoding").strip().lower()
     return None if named in ("", "identity") else named
 
 

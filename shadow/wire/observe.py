@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from shadow.exchange import Exchange, Observation, Timings
+from shadow.exchange import Exchange, Observation, Timings, header
 from shadow.wire import answer, usage
 from shadow.wire.answer import read_answer
-from shadow.wire.decoding import decode, encoding, header
+from shadow.wire.decoding import decode, encoding
 from shadow.wire.documents import word
 from shadow.wire.prices import PriceBook
 from shadow.wire.request import Endpoint, InferenceRequest, endpoint_of, read_request

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from shadow.exchange import Body
-from shadow.wire.decoding import Decoded, decode, encoding, header
+from shadow.wire.decoding import Decoded, decode, encoding
 from tests.wire.exchanges import whole
 
 TEXT = b"".join(b"data: %d is a number\n\n" % number for number in range(500))
@@ -140,9 +140,3 @@ def test_flushed_pieces_keep_their_times() -> None:
 def test_the_coding_is_named_by_the_headers(headers: tuple[tuple[str, str], ...], name: str | None) -> None:
     """The header's value counts without its case; two of them are two codings."""
     assert encoding(headers) == name
-
-
-def test_a_header_is_found_by_its_name() -> None:
-    """An absent header is None, not empty."""
-    assert header((("retry-after", "2"),), "retry-after") == "2"
-    assert header((), "retry-after") is None
