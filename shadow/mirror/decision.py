@@ -32,12 +32,15 @@ def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, no
     if isinstance(rewritten, Ineligible):
         return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, rewritten)
     drawn = draw(arm.candidate.sample, arm.name, exchange, considered.conversation, considered.request.model)
+    consented = consents(config, exchange.attribution.tenant, arm.name)
+    # Drawn or not, what may not be sent had no chance: no estimate may speak for it.
+    chance = 0.0 if drawn.probability is not None and not consented else drawn.probability
     if not drawn.drawn:
         reason = SampledOut.ASKED_NEVER if drawn.asked else SampledOut.NOT_DRAWN
-        return _ended(exchange, arm, ReplayOutcome.SAMPLED_OUT, reason, drawn.probability)
-    withheld = _withheld(exchange, arm, config, paused=paused, now=now)
+        return _ended(exchange, arm, ReplayOutcome.SAMPLED_OUT, reason, chance)
+    withheld = _withheld(arm, consented=consented, paused=paused, now=now)
     if withheld is not None:
-        return _ended(exchange, arm, ReplayOutcome.WITHHELD, withheld, drawn.probability, rewritten.rewrite)
+        return _ended(exchange, arm, ReplayOutcome.WITHHELD, withheld, chance, rewritten.rewrite)
     try:
         body = rewritten.encode()
     except (ValueError, RecursionError):
@@ -64,8 +67,8 @@ def _rewritten(considered: Considered, arm: Arm) -> Rewritten | Ineligible:
     return rewrite(request.body, model, candidate.dialect, stream_options=arm.takes_stream_options)
 
 
-def _withheld(exchange: Exchange, arm: Arm, config: Config, *, paused: bool, now: float) -> Withheld | None:
-    if not consents(config, exchange.attribution.tenant, arm.name):
+def _withheld(arm: Arm, *, consented: bool, paused: bool, now: float) -> Withheld | None:
+    if not consented:
         return Withheld.CONSENT
     return Withheld.PAUSED if paused else arm.withholds(now)
 

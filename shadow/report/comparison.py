@@ -6,17 +6,18 @@ What is not known, or too thin to say, is `Unknown` with its reason.
 
 An error at the primary is a model call that got no answer, a broken one, or one that is an error in its status or its
 body; calls that the client left are neither errors nor answers. An error at a candidate is a replay that was tried and
-failed; replays that failed for the sidecar's own sake are left out. A request that failed at the primary is never
-replayed, so the two rates are over different requests.
+failed; replays that failed for the sidecar's own sake are left out, and the rate is weighted, as it is about the
+traffic. A request that failed at the primary is never replayed, so the two rates are over different requests.
 """
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from shadow.report.estimates import QUANTILES, Estimate, Unknown, mean, quantile, rate, relative
+from shadow.report.estimates import CALLS_LEAST, QUANTILES, Estimate, Unknown, mean, quantile, rate, relative
 from shadow.report.totals import (
     PENDING,
     Breakdown,
@@ -32,6 +33,7 @@ from shadow.report.totals import (
 
 MONTH_S: Final = 30 * 86_400
 DAY_S: Final = 86_400  # traffic has a daily course: less than one says little about thirty
+FAILING: Final = frozenset({"circuit_open", "retry_after"})  # reasons of `withheld` that the candidate caused
 OWN_FAILURES: Final = frozenset({"memory", "interrupted", "internal"})  # reasons of `failed` that no candidate caused
 ORDER: Final = ("ineligible", "sampled_out", "withheld", "dropped", PENDING, "failed", "completed")
 
@@ -74,9 +76,10 @@ class Amount:
 class CostComparison:
     """Cost in US dollars. Sums, difference and ratio are exact over `pairs`; the rest is estimated.
 
-    `change` is the difference as a share of the primary's cost. `projected` is the difference for the eligible
-    exchanges of the period if all had moved, `monthly` the same for thirty days. `excluded` pairs have a cost that is
-    unknown on either arm.
+    `change` is the difference as a share of the primary's cost. `projected` is the difference if all eligible exchanges
+    of the period had moved that the candidate was configured for and that had a chance of being replayed. `monthly` is
+    for thirty days like the period, had it been configured all along. `excluded` pairs have a cost that is unknown on
+    either arm.
     """
 
     pairs: int
@@ -104,12 +107,27 @@ class LatencyComparison:
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """Errors of one arm among the calls that ended in an answer or an error. `aside` are those left out."""
+    """Errors of one arm among the calls that ended in an answer or an error. `aside` are those left out.
+
+    A candidate's `rate` is weighted. `untried` were drawn and not sent, for it was failing or had asked for a rest.
+    """
 
     errors: int
     calls: int
     aside: int
     rate: float | Unknown
+    untried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unprojected:
+    """Eligible exchanges that had no chance of being replayed, and what they cost at the primary.
+
+    Their tenant withholds consent, their rule has a rate of 0, or their client asked for it: no pair speaks for them.
+    """
+
+    exchanges: int
+    primary_usd: Decimal | Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +144,7 @@ class SegmentComparison:
     total: LatencyComparison
     primary_errors: Errors
     candidate_errors: Errors
+    unprojected: Unprojected
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +163,14 @@ class Comparison:
     arm: str
     overall: SegmentComparison
     tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Seconds of the period, and of it from the first to the last exchange that an arm was configured for."""
+
+    period_s: float
+    considered_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,51 +193,65 @@ class Report:
 def compare(totals: Totals, scope: Scope) -> Report:
     """The report of what was summed up over a scope."""
     first, last = (None if at is None else datetime.fromtimestamp(at, UTC) for at in (totals.first_at, totals.last_at))
-    length_s = (last - first).total_seconds() if first and last else 0.0
     traffic = Traffic()
     for one in totals.breakdowns[0].traffic.values():
         traffic.add(one)
-    candidates = tuple(_comparison(arm, totals, traffic, length_s) for arm in totals.arms)
+    candidates = tuple(_comparison(arm, totals, traffic) for arm in totals.arms)
     spent = _usd(traffic.cost_nano) if traffic.cost_known else Unknown("no call of known cost")
     return Report(scope, first, last, traffic, spent, candidates)
 
 
-def _comparison(arm: str, totals: Totals, traffic: Traffic, length_s: float) -> Comparison:
-    replays = Replays()
+def _comparison(arm: str, totals: Totals, traffic: Traffic) -> Comparison:
+    replays, lengths = Replays(), _lengths(arm, totals)
     for (of, _), one in totals.breakdowns[0].replays.items():
         if of == arm:
             replays.add(one)
-    overall = _segment(None, traffic, replays, length_s)
-    return Comparison(arm, overall, tuple(_table(arm, one, length_s) for one in totals.breakdowns if one.dimensions))
+    overall = _segment(None, traffic, replays, lengths)
+    return Comparison(arm, overall, tuple(_table(arm, one, lengths) for one in totals.breakdowns if one.dimensions))
 
 
-def _table(arm: str, breakdown: Breakdown, length_s: float) -> Table:
+def _lengths(arm: str, totals: Totals) -> Lengths:
+    if totals.first_at is None or totals.last_at is None:
+        return Lengths(0.0, 0.0)
+    first, last = totals.considered.get(arm, (0.0, 0.0))
+    return Lengths(totals.last_at - totals.first_at, last - first)
+
+
+def _table(arm: str, breakdown: Breakdown, lengths: Lengths) -> Table:
     segments = tuple(
-        _segment(segment, traffic, breakdown.replays.get((arm, segment), Replays()), length_s)
+        _segment(segment, traffic, breakdown.replays.get((arm, segment), Replays()), lengths)
         for segment, traffic in breakdown.traffic.items()
     )
     return Table(breakdown.dimensions, segments, breakdown.merged)
 
 
-def _segment(segment: Segment | str | None, traffic: Traffic, replays: Replays, length_s: float) -> SegmentComparison:
+def _segment(segment: Segment | str | None, traffic: Traffic, replays: Replays, lengths: Lengths) -> SegmentComparison:
     coverage = _coverage(traffic, replays)
-    own = sum(
-        count for (outcome, why), count in replays.outcomes.items() if outcome == "failed" and why in OWN_FAILURES
-    )
-    failed = coverage.failed - own
+    projected = coverage.eligible - replays.unprojected
+    month = _month(projected, coverage, lengths)
     uncosted = replays.pairs - replays.normalised.pairs
     return SegmentComparison(
         segment,
         coverage,
         replays.primary_cost_unknown,
         replays.candidate_cost_unknown,
-        _cost(replays.cost, replays.cost_unknown, coverage.eligible, length_s),
-        _cost(replays.normalised, uncosted, coverage.eligible, length_s),
+        _cost(replays.cost, replays.cost_unknown, projected, month),
+        _cost(replays.normalised, uncosted, projected, month),
         _latency(replays.ttft),
         _latency(replays.total),
-        _errors(traffic.errors, traffic.answered, traffic.cancelled),
-        _errors(failed, coverage.completed, own),
+        _primary_errors(traffic),
+        _candidate_errors(replays, coverage),
+        _unprojected(replays),
     )
+
+
+def _month(projected: int, coverage: Coverage, lengths: Lengths) -> float | Unknown:
+    """How many exchanges of thirty days would move: what was not considered is taken to be like what was."""
+    if lengths.considered_s < DAY_S:
+        return Unknown("less than a day of traffic")
+    considered = coverage.exchanges - coverage.unconsidered
+    share = projected / considered if considered else 0.0
+    return share * coverage.exchanges * MONTH_S / lengths.period_s
 
 
 def _coverage(traffic: Traffic, replays: Replays) -> Coverage:
@@ -240,12 +281,11 @@ def _coverage(traffic: Traffic, replays: Replays) -> Coverage:
     )
 
 
-def _cost(money: Money, excluded: int, eligible: int, length_s: float) -> CostComparison:
+def _cost(money: Money, excluded: int, projected: int, month: float | Unknown) -> CostComparison:
     none = Unknown("the cost is unknown" if excluded else "no pairs")
     some = money.pairs > 0
     primary, candidate = _usd(money.primary_nano), _usd(money.candidate_nano)
     each = mean(money.moments) if some else none
-    month = eligible * MONTH_S / length_s if length_s >= DAY_S else Unknown("less than a day of traffic")
     return CostComparison(
         money.pairs,
         excluded,
@@ -255,7 +295,7 @@ def _cost(money: Money, excluded: int, eligible: int, length_s: float) -> CostCo
         _ratio(money) if some else none,
         relative(money.moments) if some else none,
         _amount(each, 1),
-        _amount(each, eligible),
+        _amount(each, projected),
         _amount(each, month),
     )
 
@@ -284,8 +324,28 @@ def _latency(duration: Duration) -> LatencyComparison:
     )
 
 
-def _errors(errors: int, answers: int, aside: int) -> Errors:
-    return Errors(errors, errors + answers, aside, rate(errors, errors + answers))
+def _primary_errors(traffic: Traffic) -> Errors:
+    calls = traffic.errors + traffic.answered
+    return Errors(traffic.errors, calls, traffic.cancelled, rate(traffic.errors, calls))
+
+
+def _candidate_errors(replays: Replays, coverage: Coverage) -> Errors:
+    own = sum(_count(replays.outcomes, "failed", OWN_FAILURES))
+    errors, calls = coverage.failed - own, coverage.failed - own + coverage.completed
+    failed = sum(w for (of, why), w in replays.weights.items() if of == "failed" and why not in OWN_FAILURES)
+    weight = failed + replays.weights.get(("completed", None), 0.0)
+    share = rate(errors, calls) if calls < CALLS_LEAST or not weight else failed / weight
+    return Errors(errors, calls, own, share, sum(_count(replays.outcomes, "withheld", FAILING)))
+
+
+def _count(outcomes: Counter[tuple[str, str | None]], outcome: str, reasons: Iterable[str]) -> Iterator[int]:
+    return (outcomes[outcome, reason] for reason in reasons)
+
+
+def _unprojected(replays: Replays) -> Unprojected:
+    if replays.unprojected and not replays.unprojected_cost_known:
+        return Unprojected(replays.unprojected, Unknown("the cost is unknown"))
+    return Unprojected(replays.unprojected, _usd(replays.unprojected_nano))
 
 
 def _usd(nano: int) -> Decimal:

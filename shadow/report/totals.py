@@ -104,11 +104,16 @@ class Duration(Sums):
 class Replays(Sums):
     """What became of exchanges on one arm that is not the primary, and of the pairs among them.
 
-    `outcomes` counts (outcome, reason), with PENDING for what has not ended. A pair is a completed replay of an
-    exchange that the primary answered.
+    `outcomes` counts (outcome, reason), with PENDING for what has not ended; `weights` are how many exchanges those
+    that were tried stand for. A pair is a completed replay of an exchange that the primary answered. `unprojected` are
+    the eligible exchanges that had no chance of being replayed, so that nothing drawn stands for them.
     """
 
     outcomes: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    weights: dict[tuple[str, str | None], float] = field(default_factory=dict)
+    unprojected: int = 0
+    unprojected_cost_known: int = 0
+    unprojected_nano: int = 0  # what those of known cost cost at the primary
     pairs: int = 0
     primary_cost_unknown: int = 0
     candidate_cost_unknown: int = 0
@@ -133,12 +138,14 @@ class Breakdown:
 class Totals:
     """Everything that a report needs. `first_at` and `last_at`: when the first and last exchange of the period began.
 
-    There is at least one breakdown, the one by no dimension where none was asked for.
+    There is at least one breakdown, the one by no dimension where none was asked for. `considered` says for each arm
+    when the first and the last exchange began of which its configuration took notice.
     """
 
     breakdowns: list[Breakdown]
     first_at: float | None = None
     last_at: float | None = None
+    considered: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def arms(self) -> tuple[str, ...]:

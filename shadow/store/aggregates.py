@@ -5,7 +5,7 @@ read in two halves side by side, each by a connection of its own: sums add up.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from heapq import nlargest
 from itertools import pairwise
@@ -39,12 +39,23 @@ def _read(opened: Sequence[sqlite3.Connection], scope: Scope) -> Totals:
     with ThreadPoolExecutor(len(shares)) as pool:
         traffic = list(pool.map(lambda share: [share.traffic(by) for by in asked], shares))
         breakdowns = [_largest(by, found) for by, *found in zip(asked, *traffic, strict=True)]
-        arms = sorted(set().union(*pool.map(Share.arms, shares)))
+        considered = _considered(pool.map(Share.arms, shares))
+        arms = sorted(considered)
         for found in pool.map(lambda share: share.replays(arms, breakdowns), shares):
             for breakdown, replays in zip(breakdowns, found, strict=True):
                 for key, one in replays.items():
                     breakdown.replays.setdefault(key, Replays()).add(one)
-    return Totals(breakdowns, *map(_began, ends))
+    first, last = map(_began, ends)
+    return Totals(breakdowns, first, last, considered)
+
+
+def _considered(parts: Iterable[dict[str, tuple[bytes, bytes]]]) -> dict[str, tuple[float, float]]:
+    """When each arm's first and last exchange began, of parts of a period in the order of time."""
+    found: dict[str, tuple[bytes, bytes]] = {}
+    for part in parts:
+        for arm, (first, last) in part.items():
+            found[arm] = (found.get(arm, (first, last))[0], last)
+    return {arm: (_began(first), _began(last)) for arm, (first, last) in found.items()}
 
 
 def _ends(connection: sqlite3.Connection, scope: Scope) -> tuple[bytes, bytes] | None:

@@ -44,9 +44,15 @@ TRAFFIC: Final = """SELECT (e.inference IS TRUE) + 2 * (e.outcome = 'complete') 
     + 64 * (e.feature IS NOT NULL) AS known, COUNT(*), SUM(e.cost_nano_usd) {dimensions}
     FROM exchanges e WHERE {condition} GROUP BY {columns} known"""
 
-OUTCOMES: Final = """SELECT {group}, r.outcome, r.reason, COUNT(*)
+# What was never to be replayed has no weight: a rate of 0, a client's or a tenant's refusal.
+OUTCOMES: Final = """SELECT {group}, r.outcome, r.reason,
+    r.probability > 0 AND r.reason IS NOT 'consent' AS possible,
+    COUNT(*), SUM(1.0 / r.probability), COUNT(e.cost_nano_usd), SUM(e.cost_nano_usd)
     FROM replays r JOIN exchanges e USING (exchange_id) JOIN arms a ON a.arm = r.arm {joins}
-    WHERE r.outcome IS NOT 'completed' AND {condition} GROUP BY 1, 2, 3"""
+    WHERE r.outcome IS NOT 'completed' AND {condition} GROUP BY 1, 2, 3, 4"""
+
+ARMS: Final = """SELECT arm, MIN(exchange_id), MAX(exchange_id) FROM replays
+    WHERE exchange_id >= ? AND exchange_id < ? {condition} GROUP BY arm"""
 
 # What is known of a completed replay, as bits: those of one kind are grouped together, so that all sums of a group
 # are over the same pairs, and a kind that lacks something is counted and left out.
@@ -134,12 +140,13 @@ class Share:
             found.setdefault(tuple(segment), Traffic()).add(_traffic(known, count, nano or 0))
         return found
 
-    def arms(self) -> set[str]:
-        """The arms that have replays, or the one that was asked for."""
+    def arms(self) -> dict[str, tuple[bytes, bytes]]:
+        """The arms that have replays, or the one that was asked for, each with its first and last exchange's id."""
+        values, condition = self._values[:2], ""
         if self._candidate:
-            return {self._candidate}
-        query = "SELECT DISTINCT arm FROM replays WHERE exchange_id >= ? AND exchange_id < ?"
-        return {arm for (arm,) in self._connection.execute(query, self._values[:2])}
+            values, condition = [*values, self._candidate], "AND arm = ?"
+        found = self._execute(ARMS.format(condition=condition), values)
+        return {arm: (first, last) for arm, first, last in found}
 
     def replays(self, arms: Sequence[str], breakdowns: Sequence[Breakdown]) -> list[dict[Key, Replays]]:
         """The replays of these arms by segment, for each breakdown; unlisted segments are the others."""
@@ -164,9 +171,9 @@ class Share:
         self._execute(COPY.format(groups=groups, joins=joins, condition=condition), self._values)
         for bundle in bundles:
             query = OUTCOMES.format(group=bundle.number(), joins=joins, condition=condition)
-            for group, outcome, reason, count in self._execute(query, self._values):
+            for group, outcome, reason, possible, *sums in self._execute(query, self._values):
                 for replays in self._of(bundle, group):
-                    replays.outcomes[outcome or PENDING, reason] += count
+                    _add_outcome(replays, (outcome or PENDING, reason), bool(possible), sums)
         self._execute("COMMIT")
 
     def _add_sums(self, bundle: _Bundle) -> None:
@@ -256,10 +263,24 @@ def _traffic(known: int, count: int, nano: int) -> Traffic:
     )
 
 
+def _add_outcome(replays: Replays, ended: tuple[str, str | None], possible: bool, sums: Sequence[Any]) -> None:
+    """Take in replays that ended alike, or have not ended. `sums` are in the order of OUTCOMES."""
+    count, weight, costs, nano = sums
+    replays.outcomes[ended] += count
+    if ended[0] == "failed":
+        replays.weights[ended] = replays.weights.get(ended, 0.0) + (weight or 0.0)
+    if not possible and ended[0] != "ineligible":
+        replays.unprojected += count
+        replays.unprojected_cost_known += costs
+        replays.unprojected_nano += nano or 0
+
+
 def _add_pairs(replays: Replays, known: int, sums: Sequence[Any]) -> None:
     """Take in a group of completed replays of which the same is known. `sums` are in the order of SUMS."""
     count, weighted, w, ww, *rest = sums
     replays.outcomes["completed", None] += count
+    replays.weights["completed", None] = replays.weights.get(("completed", None), 0.0) + w
+    replays.unprojected += count - weighted
     if not known & PAIRED:
         return
     replays.pairs += count

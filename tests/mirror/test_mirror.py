@@ -76,7 +76,7 @@ async def test_without_consent_nothing_is_sent(mirrors):
     mirror, _ = await mirrors(config(head="consent_default: deny"))
     (replay,) = submit(mirror, chat())
     assert ends([replay]) == [(ReplayOutcome.WITHHELD, Withheld.CONSENT)]
-    assert replay.probability == 1.0
+    assert replay.probability == 0.0  # nothing drawn stands for it
 
 
 async def test_always_does_not_override_consent(mirrors):

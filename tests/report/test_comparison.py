@@ -5,7 +5,14 @@ from decimal import Decimal
 import pytest
 
 from shadow.mirror.failures import SILENT
-from shadow.report.comparison import OWN_FAILURES, Amount, Report, SegmentComparison, compare
+from shadow.report.comparison import (
+    OWN_FAILURES,
+    Amount,
+    Report,
+    SegmentComparison,
+    Unprojected,
+    compare,
+)
 from shadow.report.estimates import Estimate, Unknown
 from shadow.report.totals import (
     OTHERS,
@@ -37,7 +44,8 @@ def replays(pairs: int = 100, primary: int = 1000, candidate: int = 400, **outco
     counted = Counter({("completed", None): pairs, **{(name, "why"): number for name, number in outcomes.items()}})
     return Replays(
         counted,
-        pairs,
+        {("completed", None): 2.0 * pairs, ("failed", "why"): 2.0 * outcomes.get("failed", 0)},
+        pairs=pairs,
         cost=cost,
         normalised=cost,
         ttft=Duration(),
@@ -45,14 +53,17 @@ def replays(pairs: int = 100, primary: int = 1000, candidate: int = 400, **outco
     )
 
 
-def totals(one: Replays, traffic: Traffic | None = None, length_s: float = 3 * DAY_S) -> Totals:
-    """One candidate, not broken down."""
+def totals(one: Replays, traffic: Traffic | None = None, length_s: float = 3 * DAY_S, since_s: float = 0.0) -> Totals:
+    """One candidate, not broken down, configured `since_s` after the period's begin."""
     traffic = traffic or Traffic(exchanges=sum(one.outcomes.values()), calls=200, answered=190, errors=10)
-    return Totals([Breakdown((), {(): traffic}, {("ferry", ()): one})], 0.0, length_s)
+    considered = {"ferry": (since_s, length_s)}
+    return Totals([Breakdown((), {(): traffic}, {("ferry", ()): one})], 0.0, length_s, considered)
 
 
-def overall(one: Replays, traffic: Traffic | None = None, length_s: float = 3 * DAY_S) -> SegmentComparison:
-    return compare(totals(one, traffic, length_s), Scope(breakdowns=())).candidates[0].overall
+def overall(
+    one: Replays, traffic: Traffic | None = None, length_s: float = 3 * DAY_S, since_s: float = 0.0
+) -> SegmentComparison:
+    return compare(totals(one, traffic, length_s, since_s), Scope(breakdowns=())).candidates[0].overall
 
 
 class TestCost:
@@ -87,6 +98,27 @@ class TestCost:
         cost = overall(replays(), length_s=DAY_S / 2).cost
         assert isinstance(cost.projected_usd, Amount)
         assert cost.monthly_usd == Unknown("less than a day of traffic")
+
+    def test_late_candidate_is_projected_over_all_traffic(self) -> None:
+        """Configured for the last 2 of 10 days of even traffic: thirty days are 15 times what it was considered for."""
+        found = overall(replays(100, sampled_out=100), Traffic(exchanges=1000), 10 * DAY_S, 8 * DAY_S).cost
+        assert isinstance(found.monthly_usd, Amount)
+        assert found.monthly_usd.mean == 15 * 200 * Decimal("-6e-7")
+
+    def test_no_month_out_of_a_candidates_first_hours(self) -> None:
+        """It is the candidate's own time that must have seen a day."""
+        found = overall(replays(100), Traffic(exchanges=1000), 10 * DAY_S, 9.5 * DAY_S).cost
+        assert found.monthly_usd == Unknown("less than a day of traffic")
+
+    def test_what_had_no_chance_is_not_projected(self) -> None:
+        """300 of 1,000 eligible exchanges could not be drawn: 700 are projected, and the rest are said."""
+        one = replace(
+            replays(100, sampled_out=900), unprojected=300, unprojected_cost_known=300, unprojected_nano=3 * 10**9
+        )
+        found = overall(one)
+        assert isinstance(found.cost.projected_usd, Amount)
+        assert found.cost.projected_usd.mean == 700 * Decimal("-6e-7")
+        assert found.unprojected == Unprojected(300, Decimal(3))
 
     def test_thin_pairs_are_summed_but_not_projected(self) -> None:
         """A sum over five pairs is a fact; a mean of the traffic is not to be had from them."""
@@ -148,6 +180,21 @@ class TestErrors:
         one.outcomes["failed", "interrupted"] = 4
         errors = overall(one).candidate_errors
         assert (errors.errors, errors.calls, errors.aside, errors.rate) == (10, 100, 4, 0.1)
+
+    def test_failures_weigh_what_they_stand_for(self) -> None:
+        """Nine failures at a rate of 0.9 among 90 calls are one per cent of traffic drawn mostly at 0.1."""
+        one = replays(90)
+        one.outcomes["failed", "deadline"] = 10
+        one.weights = {("completed", None): 990.0, ("failed", "deadline"): 10.0}
+        assert overall(one).candidate_errors.rate == 0.01
+
+    def test_what_was_not_tried_for_the_failing_is_said(self) -> None:
+        """An open circuit and a pause that was asked for are the candidate's; an operator's pause is not."""
+        one = replays(90)
+        one.outcomes.update(
+            {("withheld", "circuit_open"): 70, ("withheld", "retry_after"): 5, ("withheld", "paused"): 9}
+        )
+        assert overall(one).candidate_errors.untried == 75
 
     def test_own_failures_are_those_the_mirror_calls_its_own(self) -> None:
         """Both rooms agree on which failures tell nothing about the candidate."""

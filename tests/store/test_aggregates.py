@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shadow.exchange import Recorded
+from shadow.exchange import Recorded, ReplayOutcome
 from shadow.report.totals import OTHERS, Replays, Scope, Totals, Traffic
 from shadow.store import aggregates, reading
 from shadow.store.aggregates import read
@@ -42,6 +42,13 @@ class TestScope:
         since = datetime.fromtimestamp(BEGUN + 1, UTC)
         totals = read(path, replace(WHOLE, since=since, until=since + timedelta(seconds=2)))
         assert (replays(totals).cost.primary_nano, totals.first_at, totals.last_at) == (110, BEGUN + 1, BEGUN + 2)
+
+    def test_each_arm_has_its_own_time(self, stored: Stored) -> None:
+        """From the first to the last exchange that it was configured for, whether it was drawn or not."""
+        ones = [exchange(BEGUN + n) for n in range(5)]
+        out = [Recorded(one, observation(), (replay(one, ReplayOutcome.SAMPLED_OUT, "not_drawn"),)) for one in ones]
+        recorded = [Recorded(ones[0], observation()), *out[1:4], Recorded(ones[4], observation())]
+        assert read(stored(recorded), WHOLE).considered == {"ferry": (BEGUN + 1, BEGUN + 3)}
 
     @pytest.mark.parametrize(
         ("where", "nano"),
@@ -101,7 +108,9 @@ class TestScope:
         monkeypatch.setattr(reading.os, "cpu_count", lambda: 2)
         with reading.connections(path) as opened:
             assert len(opened) == 2
-        assert [_sum(read(path, scope), index) for index in (0, 1)] == [_sum(alone, index) for index in (0, 1)]
+        halves = read(path, scope)
+        assert [_sum(halves, index) for index in (0, 1)] == [_sum(alone, index) for index in (0, 1)]
+        assert halves.considered == alone.considered
 
 
 def _sum(totals: Totals, index: int) -> tuple[Traffic, dict[str, object]]:

@@ -117,6 +117,35 @@ class TestOutcomes:
         counted["sampled_out", "not_drawn"] = 2
         assert replays(read(stored(recorded), WHOLE)).outcomes == counted
 
+    @pytest.mark.parametrize(
+        ("outcome", "reason", "probability", "unprojected"),
+        [
+            (ReplayOutcome.SAMPLED_OUT, "not_drawn", 0.5, 0),
+            (ReplayOutcome.SAMPLED_OUT, "not_drawn", 0.0, 1),
+            (ReplayOutcome.SAMPLED_OUT, "asked_never", None, 1),
+            (ReplayOutcome.WITHHELD, "consent", 0.5, 1),
+            (ReplayOutcome.WITHHELD, "circuit_open", 0.5, 0),
+            (ReplayOutcome.FAILED, "deadline", 0.5, 0),
+            (ReplayOutcome.INELIGIBLE, "privacy", None, 0),
+        ],
+    )
+    def test_what_had_no_chance_is_counted_apart(
+        self, stored: Stored, outcome: ReplayOutcome, reason: str, probability: float | None, unprojected: int
+    ) -> None:
+        """A rate of 0 and refusals leave none; what was left out for the time being had one."""
+        one = exchange()
+        recorded = Recorded(one, observation(), (replay(one, outcome, reason, probability=probability),))
+        found = replays(read(stored([recorded]), WHOLE))
+        assert (found.unprojected, found.unprojected_nano) == (unprojected, unprojected * 1_000_000)
+
+    def test_what_was_tried_has_its_weight(self, stored: Stored) -> None:
+        """A failure at a chance of 0.1 stands for ten exchanges, whatever it is a failure of."""
+        ones = [(exchange(), chance) for chance in (0.1, 0.5)]
+        failed = (ReplayOutcome.FAILED, "deadline")
+        recorded = [Recorded(one, observation(), (replay(one, *failed, probability=p),)) for one, p in ones]
+        found = replays(read(stored([*recorded, pair(1, 1, 0.25), pair(None, None, 0.25)]), WHOLE))
+        assert found.weights == {("failed", "deadline"): 12.0, ("completed", None): 8.0}
+
     def test_traffic_is_answered_an_error_or_cancelled(self, stored: Stored) -> None:
         """Every model call is one of the three; other requests are exchanges only."""
         recorded = [
