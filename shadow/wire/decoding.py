@@ -43,7 +43,7 @@ class Decoded:
 
 
 def encoding(headers: Headers) -> str | None:
-    """The content coding that the headers name, None for none. Of a repeated header all values count, in their order."""
+    """The content coding that the headers name, None for none. All values of a repeated header count, in order."""
     named = ", ".join(value for name, value in headers if name == "content-encoding").strip().lower()
     return None if named in ("", "identity") else named
 
