@@ -24,7 +24,8 @@ from shadow.forward.refusals import (
 )
 
 MAX_HEAD: Final = 64 << 10  # twice what any provider takes; and what one client may hold without sending a request
-MAX_NAMES: Final = 2048  # header names known by sight; a client that invents names does not grow the process
+MAX_NAMES: Final = 2048  # header names known by sight; a client that invents names does not grow the process,
+MAX_KNOWN_NAME: Final = 64  # nor one that invents long ones
 
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 NAME: Final = re.compile(TOKEN)
@@ -218,6 +219,6 @@ def _learn(name: bytes) -> bytes:
     if NAME.fullmatch(name) is None:
         raise RefusedError(BAD_HEADER)
     lower = name.lower()
-    if len(_known) < MAX_NAMES:
+    if len(_known) < MAX_NAMES and len(name) <= MAX_KNOWN_NAME:
         _known[name] = lower
     return lower

@@ -3,7 +3,17 @@
 import pytest
 
 from shadow.forward import refusals
-from shadow.forward.heads import MAX_HEAD, MAX_NAMES, HeadReader, RefusedError, members, read_answer, read_request
+from shadow.forward.heads import (
+    MAX_HEAD,
+    MAX_KNOWN_NAME,
+    MAX_NAMES,
+    HeadReader,
+    RefusedError,
+    _known,
+    members,
+    read_answer,
+    read_request,
+)
 from shadow.forward.refusals import Refusal
 from tests.forward import reading
 from tests.forward.reading import one_by_one, ways
@@ -183,6 +193,14 @@ def test_ambiguous_answers_are_refused(head: bytes) -> None:
     """An upstream is read as strictly as a client."""
     with pytest.raises(RefusedError):
         read_answer(head)
+
+
+def test_long_names_are_not_remembered() -> None:
+    """A name of nearly a whole head is read and forgotten, however few are known."""
+    name = b"N" * (MAX_KNOWN_NAME + 1)
+    head = request(headers=HOST + name + b": x\r\n")
+    assert name.lower() in read_request(head).names
+    assert name not in _known
 
 
 def test_invented_names_do_not_grow_the_process() -> None:
