@@ -17,9 +17,12 @@ A segment has `segment` ({dimension: value or null}; null overall; "others" for 
                  sums over these pairs, exact: primary_usd, candidate_usd, difference_usd, ratio
                  estimates for the traffic, weighted: change (share of the primary's), and as
                  {mean, low, high}: mean_difference_usd (an exchange), projected_usd (the eligible exchanges of the
-                 period), monthly_usd (thirty days like it)
+                 period without the unprojected), monthly_usd (thirty days like it, with the candidate configured)
+    unprojected  eligible exchanges that could not be drawn (no consent, a rate of 0, the client's wish): exchanges,
+                 primary_usd
     ttft, total  seconds, weighted: pairs, primary and candidate {p50, p90, p99}, mean_difference_s {mean, low, high}
     errors       primary and candidate: errors, calls, aside (cancelled calls; failures of the sidecar itself), rate
+                 (the candidate's is weighted), untried (drawn, and not sent because the candidate was failing)
     cost_unknown pairs in which the primary's, the candidate's cost is unknown
     unknown      why figures of this segment are null: {"cost.monthly_usd": "less than a day of traffic"}
 
@@ -43,6 +46,7 @@ from shadow.report.comparison import (
     LatencyComparison,
     Report,
     SegmentComparison,
+    Unprojected,
 )
 from shadow.report.estimates import QUANTILES, Estimate, Unknown
 from shadow.report.totals import Dimension, Scope
@@ -107,6 +111,7 @@ def _segment(one: SegmentComparison, dimensions: Sequence[Dimension]) -> dict[st
         "ttft": _latency(one.ttft),
         "total": _latency(one.total),
         "errors": {"primary": _fields(one.primary_errors), "candidate": _fields(one.candidate_errors)},
+        "unprojected": _fields(one.unprojected),
     }
     unknown: dict[str, str] = {}
     known = _known(figures, "", unknown)
@@ -126,7 +131,7 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
     return {**asdict(coverage), "reasons": reasons}
 
 
-def _fields(record: CostComparison | Errors) -> dict[str, Any]:
+def _fields(record: CostComparison | Errors | Unprojected) -> dict[str, Any]:
     """A record's fields as they are: `asdict` would take an Unknown apart."""
     return {name: getattr(record, name) for name in record.__slots__}
 

@@ -12,6 +12,9 @@ from shadow.store.aggregates import read
 from tests.report.population import BEGUN, exchange, mixed, observation, replay, store, usd
 
 
+FIGURES = ("cost", "uncached", "ttft", "total", "errors", "unprojected")
+
+
 def rendered(path: Path, scope: Scope) -> dict[str, Any]:
     return json.loads(as_json.render(compare(read(path, scope), scope)))
 
@@ -47,7 +50,7 @@ def test_every_unknown_reason_belongs_to_a_null(document: dict[str, Any]) -> Non
     for candidate in document["candidates"]:
         for breakdown in candidate["breakdowns"]:
             for segment in breakdown["segments"]:
-                figures = {key: segment[key] for key in ("cost", "uncached", "ttft", "total", "errors")}
+                figures = {key: segment[key] for key in FIGURES}
                 assert set(_nulls(figures, "")) == set(segment["unknown"])
 
 
@@ -61,8 +64,7 @@ def test_documented_keys_are_there(document: dict[str, Any]) -> None:
     """Every key that the schema's description names occurs, in the places that programs read."""
     assert list(document) == ["schema", "scope", "period", "traffic", "candidates"]
     overall = document["candidates"][1]["overall"]
-    keys = ["segment", "coverage", "cost", "uncached", "ttft", "total", "errors", "cost_unknown", "unknown"]
-    assert list(overall) == keys
+    assert list(overall) == ["segment", "coverage", *FIGURES, "cost_unknown", "unknown"]
     described = as_json.__doc__ or ""
     leaves = [
         *document["traffic"],
@@ -70,6 +72,7 @@ def test_documented_keys_are_there(document: dict[str, Any]) -> None:
         *overall["cost"],
         *overall["ttft"],
         *overall["errors"]["primary"],
+        *overall["unprojected"],
     ]
     assert [key for key in leaves if key not in described] == []
 
