@@ -1,12 +1,13 @@
 """Log lines on standard error: one JSON object per event, or plain text on a terminal.
 
 Messages are constant sentences with a few plain values in them; no body, header value or key is ever logged. JSON
-escapes what is left, so that a hostile path cannot forge a line.
+escapes what is left, so that a hostile path cannot forge a line. An error is told by `where`, never by its text.
 """
 
 import logging
 import sys
 import time
+import traceback
 from typing import Final, TextIO
 
 import orjson
@@ -33,6 +34,15 @@ class JSONLines(logging.Formatter):
             line["error"] = record.exc_info[0].__name__
             line["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(line).decode()
+
+
+def where(error: BaseException) -> str:
+    """An error as its type and place, without its text: that may quote a body or a key."""
+    places = list(traceback.walk_tb(error.__traceback__))
+    if not places:
+        return type(error).__name__
+    frame, line = places[-1]
+    return f"{type(error).__name__} in {frame.f_code.co_filename}:{line}"
 
 
 def configure(process: str, stream: TextIO = sys.stderr) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
+
+from shadow.log import where
 
 T = TypeVar("T")
 
@@ -25,12 +26,6 @@ def spawn(
     task.add_done_callback(kept.discard)
     task.add_done_callback(_report)
     return task
-
-
-def where(error: BaseException) -> str:
-    """An error as its type and place, without its text: that may quote a body or a key."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__} in {frames[-1].filename}:{frames[-1].lineno}" if frames else type(error).__name__
 
 
 def _report(task: asyncio.Task[Any]) -> None:

@@ -2,10 +2,11 @@
 
 import io
 import logging
+import re
 
 import orjson
 
-from shadow.log import JSONLines
+from shadow.log import JSONLines, where
 
 
 def line_of(message: str, *arguments: object, failure: Exception | None = None) -> str:
@@ -46,3 +47,17 @@ def test_a_crash_keeps_its_type_and_trace() -> None:
     event = orjson.loads(written)
     assert (event["error"], written.count("\n")) == ("ValueError", 1)
     assert "ValueError: no" in event["traceback"]
+
+
+def test_an_error_is_told_by_its_type_and_place() -> None:
+    """Where it was raised, and not its text: that may quote a prompt."""
+    try:
+        int("a prompt")
+    except ValueError as error:
+        told = where(error)
+    assert re.fullmatch(r"ValueError in .*/test_log\.py:\d+", told)
+
+
+def test_an_error_without_a_place_has_a_type() -> None:
+    """An error that was never raised has no place."""
+    assert where(LookupError()) == "LookupError"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shadow.tasks import spawn, where
+from shadow.tasks import spawn
 
 
 async def test_a_task_is_kept_until_it_ends() -> None:
@@ -38,8 +38,3 @@ async def test_a_cancelled_task_is_silent(caplog: pytest.LogCaptureFixture) -> N
     task.cancel()
     await asyncio.wait([task])
     assert caplog.text == ""
-
-
-def test_an_error_without_a_place_has_a_type() -> None:
-    """An error that was never raised has no place."""
-    assert where(LookupError()) == "LookupError"

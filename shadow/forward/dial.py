@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from shadow.egress import PORTS, Proxy
 from shadow.forward.refusals import FAILED, TLS_FAILED, UNREACHABLE, Refusal
-from shadow.tasks import where
+from shadow.log import where
 
 HEAD_START_S: Final = 0.25  # of one address over the next (RFC 8305, section 5)
 ADDRESSES_S: Final = 10.0  # how long addresses of a name are used before they are looked up again

@@ -12,6 +12,7 @@ from shadow.exchange import Exchange
 from shadow.forward.metrics import Metrics
 from shadow.forward.recorder import ACCEPTED, DOWN
 from shadow.frames import pack
+from shadow.log import where
 from shadow.tasks import spawn
 
 BATCH_FRAMES: Final = 200  # larger commits are no faster
@@ -51,8 +52,8 @@ class Handoff:
         """Take a finished exchange. Never waits and never raises: where there is no room, it is dropped and counted."""
         try:
             frame = pack(exchange)
-        except Exception:  # whatever is wrong with one copy, the request path goes on
-            log.exception("an exchange could not be packed")
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with one copy, the request path goes on)
+            log.error("an exchange could not be packed: %s", where(error))
             self._count("refused", 1)
             return
         if self._bytes + len(frame) > self._max_bytes:

@@ -12,6 +12,7 @@ from typing import Final
 
 from shadow.config import Config
 from shadow.exchange import Exchange, Observation, Replay, ReplayOutcome
+from shadow.log import where
 from shadow.mirror import eligibility
 from shadow.mirror.arm import Arm, ArmState, state_of
 from shadow.mirror.decision import Considered, decide
@@ -21,10 +22,10 @@ from shadow.mirror.reasons import Dropped, Failed, Ineligible
 from shadow.mirror.retries import Retries
 from shadow.mirror.sampling import conversation
 from shadow.mirror.waiting import Waiting
-from shadow.tasks import spawn, where
+from shadow.tasks import spawn
 from shadow.wire.request import read_request
 
-logger = logging.getLogger("shadow.mirror")
+log = logging.getLogger("shadow.mirror")
 
 CANCEL_AGAIN_S: Final = 1.0  # a cancellation that a library swallows must not hold the stop up for a whole deadline
 
@@ -97,7 +98,7 @@ class Mirror:
         try:
             considered: Considered | Ineligible | None = self._consider(exchange, observation)
         except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
-            logger.error("a request was not considered: %s", where(error))
+            log.error("a request was not considered: %s", where(error))
             considered = None
         decided = [self._decide_for(arm, exchange, considered) for arm in self._arms.values()]
         ended = tuple(one for one in decided if isinstance(one, Replay))
@@ -133,7 +134,7 @@ class Mirror:
             if considered is not None:
                 return decide(considered, arm, self._config, paused=self.paused, now=self._clock())
         except Exception as error:  # noqa: BLE001 (see above)
-            logger.error("a request was not decided on for %s: %s", arm.name, where(error))
+            log.error("a request was not decided on for %s: %s", arm.name, where(error))
         return Replay(exchange.exchange_id, arm.name, ReplayOutcome.FAILED, Failed.INTERNAL.value)
 
     def _employ(self, arm: Arm) -> None:

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import aiohttp
 
 from shadow.exchange import Exchange, Replay, ReplayOutcome
+from shadow.log import where
 from shadow.mirror.answer import Allowance, Answer
 from shadow.mirror.arm import Arm, KeyUnavailableError
 from shadow.mirror.circuit import Leave
@@ -17,12 +18,12 @@ from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Dropped, Failed, Withheld
 from shadow.mirror.replay import Target, open_session, send
 from shadow.mirror.waiting import Waiting
-from shadow.tasks import spawn, where
+from shadow.tasks import spawn
 from shadow.wire.agreement import agreement
 from shadow.wire.observe import READER_FAILED, observe
 from shadow.wire.prices import PriceBook
 
-logger = logging.getLogger("shadow.mirror")
+log = logging.getLogger("shadow.mirror")
 
 # A replay that begins late would be judged by what its wait has left of the deadline, so it is not begun.
 LEAST_SHARE: Final = 0.5
@@ -83,7 +84,7 @@ class Performer:
             self.settle_soon(_interrupted(run))
             raise
         except Exception as error:  # noqa: BLE001 (a mistake here costs one pair, not the worker)
-            logger.error("a replay to %s broke: %s", arm.name, where(error))
+            log.error("a replay to %s broke: %s", arm.name, where(error))
             replay = waiting.planned.ended(ReplayOutcome.FAILED, Failed.INTERNAL)
         finally:
             run.answer.release()
@@ -98,7 +99,7 @@ class Performer:
             await self._ledger.settle(replay)
         except Exception as error:  # noqa: BLE001 (whatever the store's trouble is)
             self.unsettled += 1
-            logger.error("the end of a replay to %s was not stored: %s", replay.arm, where(error))
+            log.error("the end of a replay to %s was not stored: %s", replay.arm, where(error))
 
     async def _attempt(self, arm: Arm, run: Run) -> Replay:
         """Check anew what time may have changed, mark, send."""
@@ -132,7 +133,7 @@ class Performer:
         try:
             await self._ledger.mark_sent(planned.exchange_id, planned.arm)
         except Exception as error:  # noqa: BLE001 (whatever the store's trouble is, what is not marked is not sent)
-            logger.error("a replay to %s could not be marked as sent: %s", arm.name, where(error))
+            log.error("a replay to %s could not be marked as sent: %s", arm.name, where(error))
             return planned.ended(ReplayOutcome.DROPPED, Dropped.LEDGER)
         timeout_s = run.waiting.deadline - self._clock()
         if timeout_s <= 0:
@@ -181,6 +182,7 @@ def judged(planned: Planned, exchange: Exchange, book: PriceBook) -> Replay:
         exchange,
         observation,
         agreement(planned.observation, observation) if reason is None else None,
+        planned.conversation,
     )
 
 

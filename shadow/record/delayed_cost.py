@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from shadow.exchange import Attribution, Cost, Exchange, Observation, Usage
+from shadow.log import where
 from shadow.record.metrics import DelayedCost, Metrics
 from shadow.store.errors import StoreError
-from shadow.tasks import spawn, where
+from shadow.tasks import spawn
 from shadow.wire.generation import Generation, generation_path
 from shadow.wire.prices import PriceBook
 

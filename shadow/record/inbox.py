@@ -11,13 +11,14 @@ from aiohttp import web
 
 from shadow.exchange import Exchange, Observation, Pending, Recorded, Replay
 from shadow.frames import FrameError, unpack
+from shadow.log import where
 from shadow.mirror.planned import Planned
 from shadow.record.attribution import Completion
 from shadow.record.delayed_cost import DelayedCosts, Owed, owed
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
 from shadow.store.errors import StoreError
-from shadow.tasks import spawn, where
+from shadow.tasks import spawn
 
 log = logging.getLogger("shadow.record")
 
@@ -113,7 +114,7 @@ class Inbox:
         except Exception as error:  # noqa: BLE001 (an exchange is recorded, whatever the mirror makes of it)
             log.error("an exchange is recorded and not replayed: %s", where(error))
             ended, plans = (), ()
-        pending = tuple(Pending(planned.arm, planned.probability) for planned in plans)
+        pending = tuple(Pending(planned.arm, planned.probability, planned.conversation) for planned in plans)
         return Recorded(exchange, observation, ended, pending), plans
 
     def _submit(self, plans: Sequence[Planned]) -> None:

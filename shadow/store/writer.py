@@ -9,7 +9,6 @@ import asyncio
 import logging
 import sqlite3
 import time
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 
+from shadow.log import where
 from shadow.store.errors import StoreError, Trouble, trouble
 from shadow.store.files import BUSY_MS, log_of, open_database, set_aside
 from shadow.store.limits import Limits
@@ -152,10 +152,8 @@ class Writer:
                 await self._replace(str(error))
             raise StoreError(kind, str(error)) from error
         except Exception as error:  # a mistake of ours; its text may quote a row
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            text = f"{type(error).__name__} in {place.filename}:{place.lineno}"
-            self._note(Trouble.FAILED, text)
-            raise StoreError(Trouble.FAILED, text) from error
+            self._note(Trouble.FAILED, where(error))
+            raise StoreError(Trouble.FAILED, where(error)) from error
         self._note(None, "")
         return result
 

@@ -5,12 +5,12 @@ anomaly; what is wrong with this code is the anomaly `reader_failed`, and a line
 """
 
 import logging
-import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
 from shadow.exchange import Exchange, Observation, Timings, header
+from shadow.log import where
 from shadow.wire import answer, usage
 from shadow.wire.answer import read_answer
 from shadow.wire.decoding import decode, encoding
@@ -32,7 +32,7 @@ ANOMALIES: Final = (
     }
 )
 
-_log = logging.getLogger("shadow.wire")
+log = logging.getLogger("shadow.wire")
 
 
 def observe(exchange: Exchange, book: PriceBook) -> Observation:
@@ -44,8 +44,7 @@ def observe(exchange: Exchange, book: PriceBook) -> Observation:
     try:
         return _observe(exchange, endpoint, book)
     except Exception as error:  # noqa: BLE001 (the row must be stored, whatever a provider sent)
-        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-        _log.error("an answer was not read: %s in %s:%d", type(error).__name__, frame.f_code.co_filename, line)
+        log.error("an answer was not read: %s", where(error))
         return Observation(inference=True, timings=plain, anomalies=(READER_FAILED,))
 
 
