@@ -23,6 +23,7 @@ from shadow.store.errors import StoreError, Trouble, trouble
 from shadow.store.files import BUSY_MS, log_of, open_database, set_aside
 from shadow.store.limits import Limits
 from shadow.store.writes import Write, write
+from shadow.tasks import spawn
 
 log = logging.getLogger("shadow.store")
 
@@ -47,7 +48,7 @@ class Writer:
         self._trouble: Trouble | None = None
         self._checkpoint_after = 0.0
         self._log_to_empty = False
-        self._task = asyncio.create_task(self._run(), name="store-writer")
+        self._task = spawn(self._run(), "store-writer")
 
     @classmethod
     async def open(cls, path: Path, limits: Limits) -> Self:

@@ -278,3 +278,20 @@ def test_a_full_disk_is_survived(tmp_path: Path, mode: str) -> None:
     )
     done = run(*NAMESPACES, "sh", "-c", script)
     assert (done.stdout.splitlines(), done.returncode) == (["disk_full", "True ok"], 0), done.stderr
+
+
+async def test_a_crash_of_the_task_is_logged(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mistake that ends the writer closes the store, and is told where all errors are: nobody awaits its task."""
+
+    async def breaks(_: Writer) -> None:
+        raise LookupError("a row")
+
+    monkeypatch.setattr(Writer, "_turn", breaks)
+    writer = await Writer.open(path, Limits())
+    with pytest.raises(StoreError):
+        await writer.submit(exchanges(0))
+    await asyncio.wait([writer._task])
+    await asyncio.sleep(0)
+    assert "the task store-writer crashed: LookupError in " in caplog.text
