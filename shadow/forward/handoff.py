@@ -10,7 +10,7 @@ from typing import Final
 
 from shadow.exchange import Exchange
 from shadow.forward.metrics import Metrics
-from shadow.forward.recorder import ACCEPTED, DOWN
+from shadow.forward.recorder import ACCEPTED, AWAY, DOWN
 from shadow.frames import pack
 from shadow.log import where
 from shadow.tasks import spawn
@@ -19,6 +19,12 @@ BATCH_FRAMES: Final = 200  # larger commits are no faster
 BATCH_BYTES: Final = 4 << 20  # one batch never occupies the recorder's loop for long; a larger frame travels alone
 FIRST_PAUSE_S: Final = 0.05  # a restarted recorder is back within a second
 LONGEST_PAUSE_S: Final = 2.0
+# An exchange of which the recorder dies would be sent for ever, and nothing behind it. Deliveries of the same oldest
+# exchange that end with the recorder, in a row: after the first number, those of the batch travel alone. After the
+# second, which the recorder's back-off spreads over three quarters of a minute, whatever else kills it would have let
+# one commit of milliseconds pass: the exchange is given up.
+DEATHS: Final = 3
+DEATHS_ALONE: Final = 10
 NEVER_ACCEPTABLE: Final = frozenset({400, 413})  # the frame itself is at fault: sending it again cannot help
 
 log = logging.getLogger("shadow.forward")
@@ -38,6 +44,8 @@ class Handoff:
         self._bytes = 0
         metrics.handoff_bytes.set_function(lambda: self._bytes)
         self._most = BATCH_FRAMES  # fewer while a refused frame is being singled out
+        self._alone = 0  # so many of the oldest frames travel alone: the recorder may have died of one of them
+        self._deaths = 0  # deliveries in a row, of the oldest frame, that ended with the recorder
         self._some = asyncio.Event()  # there is a frame
         self._urgent = asyncio.Event()  # a batch is full, or there is no time left to wait for one
         self._empty = asyncio.Event()
@@ -97,7 +105,7 @@ class Handoff:
 
     async def _gather(self) -> None:
         """Wait until a batch is full or its oldest exchange has waited long enough."""
-        if self._draining:
+        if self._draining or self._alone:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._urgent.wait(), self._max_delay_s)
@@ -107,8 +115,12 @@ class Handoff:
         count = self._batch()
         try:
             status = await self._send(b"".join(islice(self._frames, count)))
-        except DOWN:
+        except AWAY:
             return False
+        except DOWN:
+            self._died(count)
+            return False
+        self._deaths = 0
         if status == ACCEPTED:
             self._count("acknowledged", count)
             self._release(count)
@@ -123,17 +135,29 @@ class Handoff:
             self._release(1)
         return True
 
+    def _died(self, count: int) -> None:
+        """The recorder ended with this batch in its hands, of which it may have died."""
+        self._deaths += 1
+        if count == 1 and self._deaths >= DEATHS_ALONE:
+            log.error("the recorder ended %d times in a row over one exchange, which is dropped", self._deaths)
+            self._count("refused", 1)
+            self._release(1)
+        elif self._deaths >= DEATHS:
+            self._alone = max(self._alone, count)
+
     def _batch(self) -> int:
         """How many of the oldest frames go into one batch: at least one."""
+        most = 1 if self._alone else self._most
         count, size = 0, 0
         for frame in self._frames:
             size += len(frame)
-            if count == self._most or (count and size > BATCH_BYTES):
+            if count == most or (count and size > BATCH_BYTES):
                 break
             count += 1
         return count
 
     def _release(self, count: int) -> None:
+        self._deaths, self._alone = 0, max(0, self._alone - count)
         for _ in range(count):
             self._bytes -= len(self._frames.popleft())
         if not self._frames:

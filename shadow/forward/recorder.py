@@ -11,6 +11,7 @@ BATCH_TIMEOUT_S: Final = 30  # a commit takes milliseconds; a recorder that hang
 PAGE_TIMEOUT_S: Final = 30  # a report over many rows
 METRICS_TIMEOUT_S: Final = 2  # a scrape must not time out because the recorder hangs
 DOWN: Final = (aiohttp.ClientError, OSError, TimeoutError)
+AWAY: Final = (aiohttp.ClientConnectorError, TimeoutError)  # of those: whatever it died of, it was not this request
 
 
 class Recorder:

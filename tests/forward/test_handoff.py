@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from unittest.mock import Mock
 
+import aiohttp
 import pytest
 
 from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Outcome
-from shadow.forward.handoff import BATCH_BYTES, BATCH_FRAMES, Handoff
+from shadow.forward.handoff import BATCH_BYTES, BATCH_FRAMES, DEATHS, DEATHS_ALONE, Handoff
 from shadow.forward.metrics import HANDOFF_RESULTS, Metrics
 from shadow.frames import pack, unpack
 
@@ -23,11 +25,13 @@ def exchange(name: str, size: int = 0) -> Exchange:
 
 
 class Recorder:
-    """Answers batches with the given statuses, then with 204; an exception in their place is raised."""
+    """Answers batches with the given statuses, then with 204; an exception in their place is raised. A batch with
+    the `poison` is refused, and of one with the `deadly` exchange it dies."""
 
-    def __init__(self, *answers: int | Exception, poison: str | None = None) -> None:
+    def __init__(self, *answers: int | Exception, poison: str | None = None, deadly: str | None = None) -> None:
         self.answers = list(answers)
         self.poison = poison
+        self.deadly = deadly
         self.batches: list[list[str]] = []
         self.asked = asyncio.Event()
         self.gate = asyncio.Event()
@@ -40,6 +44,8 @@ class Recorder:
         await self.gate.wait()
         if self.poison in names:
             return 400
+        if self.deadly in names:
+            raise aiohttp.ServerDisconnectedError
         answer = self.answers.pop(0) if self.answers else 204
         if isinstance(answer, Exception):
             raise answer
@@ -107,6 +113,65 @@ async def test_refused_frame_is_singled_out() -> None:
             handoff.offer(exchange(str(number)))
         await handoff.drain(PATIENCE_S)
         assert results(handoff) == {"acknowledged": 19, "refused": 1}
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder that is away or has died is asked again at once."""
+    monkeypatch.setattr("shadow.forward.handoff.FIRST_PAUSE_S", 0)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_exchange_that_kills_the_recorder_is_given_up() -> None:
+    """It costs itself alone, and is counted: all others of its batch and behind it are stored."""
+    recorder = Recorder(deadly="7")
+    async with handing(recorder, delay_s=0.01) as handoff:
+        for number in range(20):
+            handoff.offer(exchange(str(number)))
+        await handoff.drain(PATIENCE_S)
+        assert results(handoff) == {"acknowledged": 19, "refused": 1}
+        assert sum("7" in batch for batch in recorder.batches) == DEATHS + DEATHS_ALONE
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_batches_are_full_again_behind_an_exchange_that_killed() -> None:
+    """What was not in a batch of which the recorder died does not travel alone."""
+    recorder = Recorder(deadly="0")
+    async with handing(recorder) as handoff:
+        handoff.offer(exchange("0"))
+        await recorder.asked.wait()
+        for number in range(1, 20):
+            handoff.offer(exchange(str(number)))
+        await handoff.drain(PATIENCE_S)
+        for number in range(20, 40):
+            handoff.offer(exchange(str(number)))
+        await handoff.drain(PATIENCE_S)
+        assert recorder.batches[-1] == [str(number) for number in range(20, 40)]
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_recorder_that_dies_of_something_else_loses_nothing() -> None:
+    """Killed again and again, but for one delivery in so many: everything is stored."""
+    killed: list[int | Exception] = [ConnectionResetError()] * (DEATHS_ALONE - 1)
+    recorder = Recorder(*[*killed, 204] * 5)
+    async with handing(recorder) as handoff:
+        for number in range(5):
+            handoff.offer(exchange(str(number)))
+        await handoff.drain(PATIENCE_S)
+        assert results(handoff) == {"acknowledged": 5}
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("failure", [503, TimeoutError(), ConnectionRefusedError()], ids=["busy", "silent", "away"])
+async def test_recorder_that_takes_nothing_has_all_its_time(failure: int | Exception) -> None:
+    """No exchange is to blame for a recorder that hangs, has not started, or has no disk."""
+    if isinstance(failure, ConnectionRefusedError):
+        failure = aiohttp.ClientConnectorError(Mock(), failure)
+    recorder = Recorder(*[failure] * (DEATHS + DEATHS_ALONE) * 2)
+    async with handing(recorder) as handoff:
+        handoff.offer(exchange("a"))
+        await handoff.drain(PATIENCE_S)
+        assert results(handoff) == {"acknowledged": 1}
 
 
 async def test_full_batch_does_not_wait() -> None:
