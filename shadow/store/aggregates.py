@@ -7,15 +7,15 @@ read in two halves side by side, each by a connection of its own: sums add up.
 import sqlite3
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from heapq import nlargest
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from shadow.report.totals import OTHERS, Breakdown, Dimension, Replays, Scope, Segment, Totals, Traffic
-from shadow.store.errors import StoreError, trouble
 from shadow.store.ids import floor
-from shadow.store.reading import connections
+from shadow.store.reading import connections, unreadable
 from shadow.store.sums import Share
 
 SEGMENTS_MAX: Final = 200  # of one breakdown, the largest: more than anybody reads; the rest is summed up as others
@@ -27,7 +27,18 @@ def read(path: Path, scope: Scope) -> Totals:
         with connections(path) as opened:
             return _read(opened, scope)
     except sqlite3.Error as error:
-        raise StoreError(trouble(error), f"{path} cannot be read: {error}") from error
+        raise unreadable(path, error) from error
+
+
+def arms(path: Path, scope: Scope) -> tuple[str, ...]:
+    """Every arm that has a replay in the scope's period, whatever its other conditions. Raises as `read` does."""
+    whole = replace(scope, candidate=None, where=())
+    try:
+        with connections(path) as opened:
+            ends = _ends(opened[0], whole)
+            return () if ends is None else tuple(sorted(Share(opened[0], _split(*ends, 1)[0], whole).arms()))
+    except sqlite3.Error as error:
+        raise unreadable(path, error) from error
 
 
 def _read(opened: Sequence[sqlite3.Connection], scope: Scope) -> Totals:

@@ -7,13 +7,20 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from shadow.store.errors import StoreError, Trouble
+from shadow.store.errors import StoreError, Trouble, trouble
 from shadow.store.files import log_of
 from shadow.store.migrations import applied
 from shadow.store.schema import APPLICATION_ID, MIGRATIONS
 
 PARALLEL_BYTES: Final = 64 << 20  # below this a second connection costs more than it saves
 BUSY_MS: Final = 5000  # a writer that starts or stops holds the file for less
+
+
+class ForeignFileError(StoreError):
+    """The file is something else than a database of this program."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(Trouble.FAILED, f"{path} is not a database of this program")
 
 
 @contextmanager
@@ -28,6 +35,13 @@ def connections(path: Path) -> Iterator[list[sqlite3.Connection]]:
     count = 2 if size > PARALLEL_BYTES and (os.cpu_count() or 1) > 1 else 1
     with ExitStack() as stack:
         yield [stack.enter_context(closing(_connect(path))) for _ in range(count)]
+
+
+def unreadable(path: Path, error: sqlite3.Error) -> StoreError:
+    """What an error of SQLite while reading means."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+        return ForeignFileError(path)
+    return StoreError(trouble(error), f"{path} cannot be read: {error}")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -48,7 +62,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     ours = [migration.name for migration in MIGRATIONS]
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise StoreError(Trouble.FAILED, f"{path} is not a database of this program")
+        raise ForeignFileError(path)
     done = applied(connection)
     if done != ours[: len(done)]:
         raise StoreError(Trouble.FAILED, f"{path} was made by a newer release: use that one to read it")

@@ -9,7 +9,7 @@ import pytest
 from shadow.exchange import Recorded, ReplayOutcome
 from shadow.report.totals import OTHERS, Replays, Scope, Totals, Traffic
 from shadow.store import aggregates, reading
-from shadow.store.aggregates import read
+from shadow.store.aggregates import arms, read
 from tests.report.population import BEGUN, exchange, mixed, observation, replay, store, usd
 
 WHOLE = Scope(breakdowns=())
@@ -70,6 +70,14 @@ class TestScope:
         """The other arms' replays are not read."""
         path = stored(mixed(50))
         assert read(path, Scope(candidate="canal")).arms == ("canal",)
+
+    def test_arms_of_a_period(self, stored: Stored) -> None:
+        """Those that are there, whatever else is asked for; none where nothing was recorded."""
+        path = stored([pair(1, 1), Recorded(exchange(BEGUN + 9), observation())])
+        later = datetime.fromtimestamp(BEGUN + 5, UTC)
+        asked = Scope(candidate="nope", where=(("tenant", "nobody"),))
+        scopes = (asked, replace(asked, since=later), replace(asked, since=later + timedelta(days=1)))
+        assert [arms(path, scope) for scope in scopes] == [("ferry",), (), ()]
 
     def test_segments_by_combination(self, stored: Stored) -> None:
         """Unknown is a segment of its own, apart from every name."""

@@ -10,7 +10,7 @@ import pytest
 from shadow.exchange import Recorded
 from shadow.report.totals import Scope
 from shadow.store import reading
-from shadow.store.aggregates import read
+from shadow.store.aggregates import arms, read
 from shadow.store.errors import StoreError
 from shadow.store.files import open_database
 from tests.report.population import exchange, mixed, observation, store
@@ -46,7 +46,18 @@ def test_garbage(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"shadow\.db (is not a database of this program|cannot be read)"):
         read(path, WHOLE)
+    with pytest.raises(StoreError):
+        arms(path, WHOLE)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b"upstream: {url: 'https://openrouter.ai'}\n" * 100])
+def test_a_configuration_is_told_apart(tmp_path: Path, content: bytes) -> None:
+    """What is another kind of file is an error of its own, so that whoever named it can be helped."""
+    path = tmp_path / "shadow.yaml"
+    path.write_bytes(content)
+    with pytest.raises(reading.ForeignFileError, match=r"shadow\.yaml is not a database of this program"):
+        read(path, WHOLE)
 
 
 def test_another_programs_database(tmp_path: Path) -> None:
