@@ -4,7 +4,8 @@
     scope        candidate, since, until, where {dimension: value}, breakdowns [[dimension, …], …]; null: not restricted
     period       first_at, last_at: when the first and last exchange began, ISO 8601, null without exchanges
     traffic      what the primary carried: exchanges, calls, answered, errors, cancelled, cost_unknown,
-                 without_tenant, without_feature (of the calls), cost_known, cost_usd (of so many calls)
+                 without_tenant, without_feature (of the calls), cost_known, cost_usd (of so many calls);
+                 breakdowns: the same counts by segment: [{dimensions, merged, segments: [{segment, exchanges, …}]}]
     candidates   for each: candidate, overall (a segment), breakdowns: [{dimensions, merged, segments: [segment, …]}]
 
 A segment has `segment` ({dimension: value or null}; null overall; "others" for the `merged` smaller ones) and
@@ -37,6 +38,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from shadow.report.accounts import Account
 from shadow.report.comparison import (
     Amount,
     Comparison,
@@ -49,7 +51,7 @@ from shadow.report.comparison import (
     Unprojected,
 )
 from shadow.report.estimates import QUANTILES, Estimate, Unknown
-from shadow.report.totals import Dimension, Scope
+from shadow.report.totals import Dimension, Scope, Segment, Traffic
 
 SCHEMA: Final = "shadow-report/1"
 QUANTILE_NAMES: Final = tuple(f"p{share * 100:.0f}" for share in QUANTILES)
@@ -62,16 +64,8 @@ def render(report: Report) -> str:
         "scope": _scope(report.scope),
         "period": {"first_at": _time(report.first_at), "last_at": _time(report.last_at)},
         "traffic": {
-            "exchanges": report.traffic.exchanges,
-            "calls": report.traffic.calls,
-            "answered": report.traffic.answered,
-            "errors": report.traffic.errors,
-            "cancelled": report.traffic.cancelled,
-            "cost_unknown": report.traffic.cost_unknown,
-            "cost_known": report.traffic.cost_known,
-            "without_tenant": report.traffic.no_tenant,
-            "without_feature": report.traffic.no_feature,
-            "cost_usd": _known(report.spent_usd, "", {}),
+            **_traffic(report.traffic, report.spent_usd),
+            "breakdowns": [_account(one) for one in report.accounts],
         },
         "candidates": [_candidate(one) for one in report.candidates],
     }
@@ -85,6 +79,32 @@ def _scope(scope: Scope) -> dict[str, Any]:
         "until": _time(scope.until),
         "where": {dimension: value or None for dimension, value in scope.where},
         "breakdowns": [list(dimensions) for dimensions in scope.breakdowns],
+    }
+
+
+def _traffic(traffic: Traffic, spent_usd: Decimal | Unknown) -> dict[str, Any]:
+    return {
+        "exchanges": traffic.exchanges,
+        "calls": traffic.calls,
+        "answered": traffic.answered,
+        "errors": traffic.errors,
+        "cancelled": traffic.cancelled,
+        "cost_unknown": traffic.cost_unknown,
+        "cost_known": traffic.cost_known,
+        "without_tenant": traffic.no_tenant,
+        "without_feature": traffic.no_feature,
+        "cost_usd": _known(spent_usd, "", {}),
+    }
+
+
+def _account(one: Account) -> dict[str, Any]:
+    return {
+        "dimensions": list(one.dimensions),
+        "merged": one.merged,
+        "segments": [
+            {"segment": _named(carried.segment, one.dimensions), **_traffic(carried.traffic, carried.spent_usd)}
+            for carried in one.segments
+        ],
     }
 
 
@@ -104,7 +124,6 @@ def _candidate(comparison: Comparison) -> dict[str, Any]:
 
 
 def _segment(one: SegmentComparison, dimensions: Sequence[Dimension]) -> dict[str, Any]:
-    named = dict(zip(dimensions, one.segment, strict=True)) if isinstance(one.segment, tuple) else one.segment
     figures = {
         "cost": _fields(one.cost),
         "uncached": _fields(one.uncached),
@@ -116,12 +135,16 @@ def _segment(one: SegmentComparison, dimensions: Sequence[Dimension]) -> dict[st
     unknown: dict[str, str] = {}
     known = _known(figures, "", unknown)
     return {
-        "segment": named,
+        "segment": _named(one.segment, dimensions),
         "coverage": _coverage(one.coverage),
         **known,
         "cost_unknown": {"primary": one.primary_cost_unknown, "candidate": one.candidate_cost_unknown},
         "unknown": unknown,
     }
+
+
+def _named(segment: Segment | str | None, dimensions: Sequence[Dimension]) -> dict[str, str | None] | str | None:
+    return dict(zip(dimensions, segment, strict=True)) if isinstance(segment, tuple) else segment
 
 
 def _coverage(coverage: Coverage) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from shadow.report.accounts import Account, account, spent, usd
 from shadow.report.estimates import CALLS_LEAST, QUANTILES, Estimate, Unknown, mean, quantile, rate, relative
 from shadow.report.totals import (
     PENDING,
@@ -182,6 +183,7 @@ class Report:
     last_at: datetime | None
     traffic: Traffic
     spent_usd: Decimal | Unknown  # at the primary, by all calls whose cost is known
+    accounts: tuple[Account, ...]  # the primary's traffic, once for each breakdown
     candidates: tuple[Comparison, ...]
 
     @property
@@ -197,8 +199,8 @@ def compare(totals: Totals, scope: Scope) -> Report:
     for one in totals.breakdowns[0].traffic.values():
         traffic.add(one)
     candidates = tuple(_comparison(arm, totals, traffic) for arm in totals.arms)
-    spent = _usd(traffic.cost_nano) if traffic.cost_known else Unknown("no call of known cost")
-    return Report(scope, first, last, traffic, spent, candidates)
+    accounts = tuple(account(one) for one in totals.breakdowns if one.dimensions)
+    return Report(scope, first, last, traffic, spent(traffic), accounts, candidates)
 
 
 def _comparison(arm: str, totals: Totals, traffic: Traffic) -> Comparison:
@@ -284,7 +286,7 @@ def _coverage(traffic: Traffic, replays: Replays) -> Coverage:
 def _cost(money: Money, excluded: int, projected: int, month: float | Unknown) -> CostComparison:
     none = Unknown("the cost is unknown" if excluded else "no pairs")
     some = money.pairs > 0
-    primary, candidate = _usd(money.primary_nano), _usd(money.candidate_nano)
+    primary, candidate = usd(money.primary_nano), usd(money.candidate_nano)
     each = mean(money.moments) if some else none
     return CostComparison(
         money.pairs,
@@ -345,8 +347,4 @@ def _count(outcomes: Counter[tuple[str, str | None]], outcome: str, reasons: Ite
 def _unprojected(replays: Replays) -> Unprojected:
     if replays.unprojected and not replays.unprojected_cost_known:
         return Unprojected(replays.unprojected, Unknown("the cost is unknown"))
-    return Unprojected(replays.unprojected, _usd(replays.unprojected_nano))
-
-
-def _usd(nano: int) -> Decimal:
-    return Decimal(nano).scaleb(-9)
+    return Unprojected(replays.unprojected, usd(replays.unprojected_nano))

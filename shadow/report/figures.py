@@ -79,6 +79,11 @@ def whole(number: int) -> Cell:
     return Cell(count(number))
 
 
+def share(number: int, of: int) -> Cell:
+    """A part of a whole; nothing of nothing is not said."""
+    return Cell(percent(number / of) if of else "")
+
+
 def _style(low: Decimal | float, high: Decimal | float) -> Style:
     """Less is better in everything that is compared; an interval with zero in it says neither."""
     if high < 0:

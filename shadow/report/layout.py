@@ -12,6 +12,7 @@ Paint = Callable[[str, Style], str]
 _SGR: Final[dict[Style, str]] = {"title": "1", "good": "32", "bad": "31", "faint": "2"}
 NAME_CHARACTERS: Final = 40  # a name is told apart by its beginning; columns of numbers need the room
 GAP: Final = "  "
+INDENT: Final = "  "
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,16 @@ def safe(name: str, width: int = NAME_CHARACTERS) -> str:
     shown = "".join(_safe(character) for character in name[: 4 * width])
     if columns(shown) <= width and len(name) <= 4 * width:
         return shown or '""'
-    while columns(shown) > width - 1:
-        shown = shown[:-1]
-    return f"{shown}…"
+    return short(f"{shown}…", width)
+
+
+def short(text: str, width: int) -> str:
+    """A safe text in at most so many columns; the cut is marked."""
+    if columns(text) <= width:
+        return text
+    while columns(text) > width - 1:
+        text = text[:-1]
+    return f"{text}…"
 
 
 def columns(text: str) -> int:
@@ -50,7 +58,7 @@ def columns(text: str) -> int:
     return sum(_columns(character) for character in text)
 
 
-def table(rows: Sequence[Sequence[Cell]], paint: Paint, *, left: int = 1, indent: str = "  ") -> list[str]:
+def table(rows: Sequence[Sequence[Cell]], paint: Paint, *, left: int = 1) -> list[str]:
     """Rows as lines: the first `left` columns to the left, numbers to the right. The first row is the heading."""
     widths = [max(columns(row[at].text) for row in rows) for at in range(len(rows[0]))]
     lines = []
@@ -58,7 +66,7 @@ def table(rows: Sequence[Sequence[Cell]], paint: Paint, *, left: int = 1, indent
         cells = [
             _padded(cell, width, at >= left, paint) for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        lines.append((indent + GAP.join(cells)).rstrip())
+        lines.append((INDENT + GAP.join(cells)).rstrip())
     return lines
 
 

@@ -1,15 +1,17 @@
-"""The segments of a candidate as three tables: cost, speed and errors, coverage. Pure."""
+"""What is broken down, as tables: the primary's traffic; a candidate's cost, speed and errors, coverage. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from shadow.report.accounts import Account, Carried
 from shadow.report.comparison import SegmentComparison, Table
-from shadow.report.figures import Figures, whole
-from shadow.report.layout import GAP, Cell, Paint, columns, count, safe, table
+from shadow.report.estimates import Unknown
+from shadow.report.figures import Figures, share, whole
+from shadow.report.layout import GAP, INDENT, Cell, Paint, columns, count, safe, short, table, wrapped
+from shadow.report.totals import Dimension, Segment
 
 SHOWN: Final = 25  # a screen; the rest is in the JSON
-NAME_LEAST: Final = 12
-PART_LEAST: Final = 4  # of one value of a combination
+PART_LEAST: Final = 4  # of one value of a combination that is wider than the screen
 BETWEEN: Final = " · "
 
 Column = tuple[str, Callable[[SegmentComparison, Figures], Cell]]
@@ -19,15 +21,19 @@ COST: Final[tuple[Column, ...]] = (
     ("primary", lambda one, figures: figures.dollars(one.cost.primary_usd)),
     ("candidate", lambda one, figures: figures.dollars(one.cost.candidate_usd)),
     ("change *", lambda one, figures: figures.change(one.cost)),
-    ("uncached *", lambda one, figures: figures.change(one.uncached)),
-    ("USD in 30 days *", lambda one, figures: figures.amount(one.cost.monthly_usd)),
+)
+UNCACHED: Final[Column] = ("uncached *", lambda one, figures: figures.change(one.uncached))
+MONTH: Final[Column] = ("change in 30 days *", lambda one, figures: figures.amount(one.cost.monthly_usd))
+MONTH_NARROW: Final[Column] = (
+    "in 30 days *",
+    lambda one, figures: figures.amount(one.cost.monthly_usd, interval=False),
 )
 SPEED: Final[tuple[Column, ...]] = (
     ("first p50 *", lambda one, figures: figures.shift(one.ttft, 0)),
     ("first p90 *", lambda one, figures: figures.shift(one.ttft, 1)),
     ("whole p50 *", lambda one, figures: figures.shift(one.total, 0)),
     ("whole p90 *", lambda one, figures: figures.shift(one.total, 1)),
-    ("errors", lambda one, figures: figures.rates(one.primary_errors, one.candidate_errors)),
+    ("errors †", lambda one, figures: figures.rates(one.primary_errors, one.candidate_errors)),
 )
 COVERAGE: Final[tuple[Column, ...]] = (
     ("exchanges", lambda one, _: whole(one.coverage.exchanges)),
@@ -40,45 +46,112 @@ COVERAGE: Final[tuple[Column, ...]] = (
     ("cost known", lambda one, _: whole(one.cost.pairs)),
 )
 RARE: Final = frozenset({"withheld", "dropped", "failed"})  # a column of zeros is left out
-TABLES: Final = (
-    ("cost, USD", COST),
-    ("seconds to the first token and whole answer; errors", SPEED),
-    ("coverage", COVERAGE),
-)
+CARRIED: Final = ("calls", "share", "cost, USD", "share", "unknown", "errors", "cancelled")
+
+
+def shown(dimension: Dimension, value: str | None, width: int | None = None) -> str:
+    """A value of a dimension as text says it; what the metrics call it where it is not known."""
+    if value is None:
+        return "unknown" if dimension == "model" else "unattributed"
+    return safe(value) if width is None else safe(value, width)
+
+
+def carried(account: Account, width: int, paint: Paint, figures: Figures) -> Iterator[str]:
+    """The lines of the primary's own traffic by one breakdown; segments without a model call are left out."""
+    every = [one for one in account.segments if one.traffic.calls]
+    calls = sum(one.traffic.calls for one in every)
+    nano = sum(one.traffic.cost_nano for one in every)
+    listed = every[:SHOWN]
+    yield ""
+    by = ", ".join(account.dimensions)
+    yield from _title(f"Traffic by {by}: calls, their cost, and how many of unknown cost", width, paint)
+    cells = [[Cell(heading, "faint") for heading in CARRIED]]
+    cells += [_carried(one, calls, nano, figures) for one in listed]
+    names = [_parts(one.segment, account.dimensions, account.merged) for one in listed]
+    yield from _named(names, cells, width, paint)
+    yield from _more(len(every))
 
 
 def by_segment(arm: str, breakdown: Table, width: int, paint: Paint, figures: Figures) -> Iterator[str]:
-    """The lines of one breakdown."""
-    by = ", ".join(breakdown.dimensions)
-    for what, chosen in TABLES:
+    """The lines of a candidate's comparison by one breakdown."""
+    listed = breakdown.segments[:SHOWN]
+    names = [_parts(one.segment, breakdown.dimensions, breakdown.merged) for one in listed]
+    for what, chosen in _tables(listed, width):
         yield ""
-        yield paint(f"{safe(arm)} by {by}: {what}", "title")
-        yield from _lines(breakdown, chosen, width, paint, figures)
-    if (more := len(breakdown.segments) - SHOWN) > 0:
-        yield f"  … and {count(more)} more, each with fewer exchanges: see the JSON"
+        yield from _title(f"{safe(arm)} by {', '.join(breakdown.dimensions)}: {what}", width, paint)
+        yield from _named(names, _cells(listed, chosen, figures), width, paint)
+    yield from _more(len(breakdown.segments))
 
 
-def _lines(breakdown: Table, chosen: Sequence[Column], width: int, paint: Paint, figures: Figures) -> list[str]:
-    shown = breakdown.segments[:SHOWN]
-    chosen = [
-        column
-        for column in chosen
-        if column[0] not in RARE or any(column[1](one, figures).text != "0" for one in shown)
+def _title(text: str, width: int, paint: Paint) -> Iterator[str]:
+    return (paint(line, "title") for line in wrapped(text, width))
+
+
+def _carried(one: Carried, calls: int, nano: int, figures: Figures) -> list[Cell]:
+    traffic = one.traffic
+    return [
+        whole(traffic.calls),
+        share(traffic.calls, calls),
+        figures.dollars(one.spent_usd),
+        Cell("") if isinstance(one.spent_usd, Unknown) else share(traffic.cost_nano, nano),
+        whole(traffic.cost_unknown),
+        whole(traffic.errors),
+        whole(traffic.cancelled),
     ]
-    cells = [[Cell(heading, "faint") for heading, _ in chosen]]
-    cells += [[cell(one, figures) for _, cell in chosen] for one in shown]
-    taken = sum(max(columns(row[at].text) for row in cells) + len(GAP) for at in range(len(chosen)))
-    room = max(width - taken - len(GAP), NAME_LEAST)
-    names = [Cell(""), *(_name(one, breakdown.merged, room) for one in shown)]
-    return table([[name, *row] for name, row in zip(names, cells, strict=True)], paint)
 
 
-def _name(one: SegmentComparison, merged: int, room: int) -> Cell:
-    """A segment's values; where they need more than the room, the longest are cut."""
-    if not isinstance(one.segment, tuple):
-        return Cell(f"{count(merged)} others", "faint")
-    for limit in range(room, PART_LEAST - 1, -1):
-        name = BETWEEN.join("(none)" if value is None else safe(value, limit) for value in one.segment)
-        if columns(name) <= room:
-            break
-    return Cell(name)
+def _tables(listed: Sequence[SegmentComparison], width: int) -> Iterator[tuple[str, Sequence[Column]]]:
+    """What is said of the segments, each with its columns."""
+    same = all(one.uncached == one.cost for one in listed)
+    cost, what = (COST, " (uncached: the same)") if same else ((*COST, UNCACHED), "")
+    fits = _taken(_cells(listed, (*cost, MONTH), Figures())) <= width
+    yield f"cost of the pairs, USD, and estimated change{what}", (*cost, MONTH if fits else MONTH_NARROW)
+    yield "seconds to the first token and whole answer; errors", SPEED
+    plain = Figures()
+    rare = {name for name, cell in COVERAGE if name in RARE and all(cell(one, plain).text == "0" for one in listed)}
+    yield "coverage", [column for column in COVERAGE if column[0] not in rare]
+
+
+def _cells(listed: Sequence[SegmentComparison], chosen: Sequence[Column], figures: Figures) -> list[list[Cell]]:
+    return [
+        [Cell(name, "faint") for name, _ in chosen],
+        *([cell(one, figures) for _, cell in chosen] for one in listed),
+    ]
+
+
+def _taken(cells: Sequence[Sequence[Cell]]) -> int:
+    """The columns that numbers take, with the gaps before them."""
+    widths = [max(columns(row[at].text) for row in cells) for at in range(len(cells[0]))]
+    return len(INDENT) + sum(width + len(GAP) for width in widths)
+
+
+def _named(names: Sequence[list[str]], cells: Sequence[Sequence[Cell]], width: int, paint: Paint) -> Iterator[str]:
+    """Names before their numbers. One that needs more room than these leave stands in a line of its own above them."""
+    room = width - _taken(cells)
+    beside = [name if columns(name) <= room else "" for name in map(BETWEEN.join, names)]
+    rows = [[Cell(name), *row] for name, row in zip(["", *beside], cells, strict=True)]
+    heading, *lines = table(rows, paint)
+    yield heading
+    for name, inside, line in zip(names, beside, lines, strict=True):
+        if not inside:
+            yield INDENT + _cut(name, width - len(INDENT))
+        yield line
+
+
+def _parts(segment: Segment | str | None, dimensions: Sequence[Dimension], merged: int) -> list[str]:
+    if not isinstance(segment, tuple):
+        return [f"{count(merged)} others"]
+    return [shown(dimension, value) for dimension, value in zip(dimensions, segment, strict=True)]
+
+
+def _cut(parts: Sequence[str], room: int) -> str:
+    """A combination; where it is wider than the room, the longest of its values are cut."""
+    limit = max(room, PART_LEAST)
+    while columns(name := BETWEEN.join(short(part, limit) for part in parts)) > room and limit > PART_LEAST:
+        limit -= 1
+    return name
+
+
+def _more(segments: int) -> Iterator[str]:
+    if (more := segments - SHOWN) > 0:
+        yield f"  … and {count(more)} more, each with fewer exchanges: see the JSON"

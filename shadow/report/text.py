@@ -1,36 +1,58 @@
 """The report for people, in a terminal or a pipe. Pure: the width and whether to use colours are arguments.
 
-First what a move would change, one line for each candidate; then each candidate in full, then its segments.
+First what a move would change, one line for each candidate; then what was carried, if it is broken down; then each
+candidate in full, with its segments.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from shadow.report.comparison import (
-    DAY_S,
-    ORDER,
-    Comparison,
-    CostComparison,
-    Coverage,
-    LatencyComparison,
-    Report,
-    SegmentComparison,
+from shadow.report.comparison import DAY_S, Comparison, Report
+from shadow.report.estimates import Unknown
+from shadow.report.figures import Figures, share, whole
+from shadow.report.layout import (
+    Cell,
+    Paint,
+    columns,
+    count,
+    dollars,
+    duration,
+    many,
+    painter,
+    percent,
+    safe,
+    table,
+    wrapped,
 )
-from shadow.report.estimates import QUANTILES, Unknown
-from shadow.report.figures import NONE, Figures, whole
-from shadow.report.layout import Cell, Paint, count, dollars, duration, many, painter, percent, safe, table, wrapped
-from shadow.report.segments import by_segment
+from shadow.report.overall import ARM_MOST, overall
+from shadow.report.segments import by_segment, carried, shown
 from shadow.report.totals import Scope, Traffic
 
 WIDTH_LEAST: Final = 80  # narrower, and columns of numbers no longer stand side by side
-ARM_MOST: Final = 16  # of a candidate's name at the head of a line or a column: the numbers need the room
 
-LEGEND: Final = """Sums and counts are exact: sums over pairs hold what both arms cost for the very same requests.
-Figures with * are estimates for the traffic: each pair counts for as many exchanges as its chance of being drawn says,
-and brackets hold a 95 % interval. Uncached means every prompt token at its uncached price, so that a warm cache is not
-taken for a saving. An error is a model call without a whole, good answer; at a candidate, a replay that failed. What
-failed at the primary is never replayed, so the two error rates are over different requests."""
+LEGEND: Final = """A pair is one request that both arms answered well. Eligible are the calls that could have been
+replayed, drawn are those that the sample took. Sums over pairs are exact, both arms' cost of the very same requests.
+Figures with * are estimates for the eligible traffic: each pair counts for as many exchanges as its chance of being
+drawn says, and brackets hold a 95 % interval. Uncached means every prompt token at its uncached price, so that a warm
+cache is not taken for a saving. An error is a model call without a whole, good answer; at a candidate, a replay that
+failed."""
+ERRORS: Final = "† Error rates are over different requests: what failed at the primary is never replayed."
+SEGMENTS: Final = """To break this down add --by tenant, --by feature, --by model or --by plan, or several, or combine
+them: --by tenant,feature."""
+
+# The columns of the first table, with which of them go first where they do not fit side by side.
+HEADS: Final = (
+    ("", ""),
+    ("moved", "of calls"),
+    ("", "pairs"),
+    ("change", "of cost *"),
+    ("change, USD", "in 30 days *"),
+    ("first token", "seconds *"),
+    ("whole answer", "seconds *"),
+    ("error", "rates †"),
+)
+SPARE: Final = (7, 2, 5)
 
 
 def render(report: Report, width: int = 100, colour: bool = False) -> str:
@@ -38,39 +60,54 @@ def render(report: Report, width: int = 100, colour: bool = False) -> str:
     width, paint, figures = max(width, WIDTH_LEAST), painter(colour), Figures()
     lines = [*_header(report, width, paint)]
     if report.candidates:
-        lines += ["", *_glance(report, paint, figures)]
+        lines += ["", *_glance(report, width, paint, figures)]
+    if report.traffic.exchanges:
+        for one in report.accounts:
+            lines += carried(one, width, paint, figures)
     for comparison in report.candidates:
-        lines += ["", *_overall(comparison, width, paint, figures)]
-        for one in comparison.tables:
-            lines += by_segment(comparison.arm, one, width, paint, figures)
-    if report.candidates:
-        lines += ["", *wrapped(LEGEND, width)]
-        if figures.reasons:
-            lines += wrapped(f"— is unknown or too thin: {figures.legend()}.", width)
+        lines += ["", *overall(comparison, width, paint, figures)]
+        for table_ in comparison.tables:
+            lines += by_segment(comparison.arm, table_, width, paint, figures)
+    lines += _legend(report, width, figures)
     return "\n".join(lines) + "\n"
 
 
+def _legend(report: Report, width: int, figures: Figures) -> Iterator[str]:
+    if report.candidates:
+        yield from ("", *wrapped(LEGEND, width))
+    if figures.reasons:
+        yield from ("",) * (not report.candidates)
+        yield from wrapped(f"— is unknown or too thin: {figures.legend()}.", width)
+    if report.traffic.exchanges and not report.scope.breakdowns:
+        yield from ("", *wrapped(SEGMENTS, width))
+
+
 def _header(report: Report, width: int, paint: Paint) -> Iterator[str]:
+    title, scope = paint("Shadow report", "title"), report.scope
     if report.first_at is None or report.last_at is None:
-        yield paint("Shadow report", "title")
-        yield from wrapped(_restriction(report.scope), width)
-        yield "No exchanges: nothing was recorded in this period, or nothing that these conditions let through."
+        yield title
+        yield from wrapped(_restriction(scope), width)
+        yield f"No exchanges were recorded{' in this period' if scope.since or scope.until else ''}."
         return
     days = report.length_s / DAY_S
     length = f"{days:.1f} days" if days >= 1 else f"{duration(report.length_s)} seconds"
-    yield paint("Shadow report", "title") + f"  {_minute(report.first_at)} → {_minute(report.last_at)} UTC, {length}"
-    yield from wrapped(_restriction(report.scope), width)
+    yield f"{title}  {_minute(report.first_at)} → {_minute(report.last_at)} UTC, {length}"
+    yield from wrapped(_restriction(scope), width)
+    if not report.traffic.exchanges:
+        yield "No exchanges: none that were recorded in this time meet these conditions."
+        return
     yield from wrapped(_carried(report), width)
     if not report.candidates:
-        whom, which = (f" to {safe(report.scope.candidate)}", "such ") if report.scope.candidate else ("", "")
+        whom, which = (f" to {safe(scope.candidate)}", "such ") if scope.candidate else ("", "")
         yield f"No replays{whom}: no {which}candidate was configured while these exchanges were recorded."
 
 
 def _restriction(scope: Scope) -> str:
-    said = [f"{dimension} = {safe(value) if value else '(none)'}" for dimension, value in scope.where]
-    said += [f"since {_minute(scope.since)} UTC"] if scope.since else []
+    conditions = [f"{dimension} = {shown(dimension, value or None)}" for dimension, value in scope.where]
+    said = [f"with {', '.join(conditions)}"] if conditions else []
+    said += [f"from {_minute(scope.since)} UTC"] if scope.since else []
     said += [f"until {_minute(scope.until)} UTC"] if scope.until else []
-    return f"Only exchanges with {', '.join(said)}." if said else ""
+    return f"Only exchanges {', '.join(said)}." if said else ""
 
 
 def _minute(at: datetime) -> str:
@@ -89,120 +126,44 @@ def _carried(report: Report) -> str:
 
 
 def _gaps(traffic: Traffic) -> str:
-    gaps = (("the cost", traffic.cost_unknown), ("the tenant", traffic.no_tenant), ("the feature", traffic.no_feature))
-    said = [f"{what} of {count(number)}{_share(number, traffic.calls)}" for what, number in gaps if number]
-    return f"Not known: {', '.join(said)}." if said else "Cost, tenant and feature of every call are known."
+    if not (traffic.cost_unknown or traffic.no_tenant or traffic.no_feature):
+        return "Cost, tenant and feature of every call are known."
+    to = (("tenant", traffic.no_tenant), ("feature", traffic.no_feature))
+    unattributed = [f"{count(number)}{_share(number, traffic.calls)} to a {what}" for what, number in to if number]
+    said = [f"Unattributed: {', '.join(unattributed)}."] if unattributed else []
+    if traffic.cost_unknown:
+        said.append(f"Of unknown cost: {count(traffic.cost_unknown)}{_share(traffic.cost_unknown, traffic.calls)}.")
+    return " ".join(said)
 
 
 def _share(number: int, of: int) -> str:
     return f" ({percent(number / of)})" if number and of else ""
 
 
-def _glance(report: Report, paint: Paint, figures: Figures) -> Iterator[str]:
-    yield paint("If all eligible traffic moved", "title") + "  (seconds are medians)"
-    heads = ("", "pairs", "cost *", "USD in 30 days *", "first token, s *", "whole answer, s *", "errors")
-    rows = [[Cell(head, "faint") for head in heads]]
-    for comparison in report.candidates:
-        one = comparison.overall
-        rows.append(
-            [
-                Cell(safe(comparison.arm, ARM_MOST), "title"),
-                whole(one.coverage.pairs),
-                figures.change(one.cost),
-                figures.amount(one.cost.monthly_usd, interval=False),
-                figures.shift(one.ttft, 0),
-                figures.shift(one.total, 0),
-                figures.rates(one.primary_errors, one.candidate_errors),
-            ]
-        )
-    yield from table(rows, paint)
+def _glance(report: Report, width: int, paint: Paint, figures: Figures) -> Iterator[str]:
+    """One line for each candidate, with as many columns as fit."""
+    yield paint("If all eligible traffic moved", "title") + "  (primary → candidate; seconds are medians)"
+    rows = [[Cell(head[line], "faint") for head in HEADS] for line in (0, 1)]
+    rows += [_moved(one, report.traffic.calls, figures) for one in report.candidates]
+    left_out: set[int] = set()
+    for spare in (*SPARE, None):
+        chosen = [[cell for at, cell in enumerate(row) if at not in left_out] for row in rows]
+        if spare is None or max(map(columns, table(chosen, painter(False)))) <= width:
+            break
+        left_out.add(spare)
+    yield from table(chosen, paint)
+    yield from wrapped(ERRORS, width, "  ", "    ")
 
 
-def _overall(comparison: Comparison, width: int, paint: Paint, figures: Figures) -> Iterator[str]:
+def _moved(comparison: Comparison, calls: int, figures: Figures) -> list[Cell]:
     one = comparison.overall
-    yield paint(f"{safe(comparison.arm)} beside the primary", "title")
-    heads = ("", "", "primary", safe(comparison.arm, ARM_MOST), "change", "difference (95 %)", "pairs")
-    rows = [[Cell(head, "faint") for head in heads]]
-    rows += _cost_rows("cost, USD", one.cost, figures)
-    rows += _cost_rows("uncached, USD", one.uncached, figures)
-    rows += _latency_rows("first token, s", one.ttft, figures)
-    rows += _latency_rows("whole answer, s", one.total, figures)
-    rows.append(
-        [
-            Cell("errors"),
-            Cell("rate"),
-            figures.rate(one.primary_errors),
-            figures.rate(one.candidate_errors),
-            NONE,
-            NONE,
-            NONE,
-        ]
-    )
-    yield from table(rows, paint, left=2)
-    yield ""
-    for line in (_counted(one), _accounted(one.coverage), *_because(one.coverage)):
-        yield from wrapped(line, width, "  ", "    ")
-
-
-def _cost_rows(name: str, cost: CostComparison, figures: Figures) -> list[list[Cell]]:
-    sums = [figures.dollars(cost.primary_usd), figures.dollars(cost.candidate_usd), figures.ratio(cost)]
-    difference = figures.dollars(cost.difference_usd)
-    thousand = figures.amount(cost.mean_difference_usd, 1000)
     return [
-        [Cell(name), Cell("sum over pairs"), *sums, difference, whole(cost.pairs)],
-        [NONE, Cell("1,000 exchanges *"), NONE, NONE, figures.change(cost), thousand, NONE],
-        [NONE, Cell("this period *"), NONE, NONE, NONE, figures.amount(cost.projected_usd), NONE],
-        [NONE, Cell("30 days *"), NONE, NONE, NONE, figures.amount(cost.monthly_usd), NONE],
+        Cell(safe(comparison.arm, ARM_MOST), "title"),
+        share(one.coverage.eligible - one.unprojected.exchanges, calls),
+        whole(one.coverage.pairs),
+        figures.change(one.cost),
+        figures.amount(one.cost.monthly_usd, interval=False),
+        figures.shift(one.ttft, 0),
+        figures.shift(one.total, 0),
+        figures.rates(one.primary_errors, one.candidate_errors),
     ]
-
-
-def _latency_rows(name: str, latency: LatencyComparison, figures: Figures) -> list[list[Cell]]:
-    rows = []
-    for at, share in enumerate(QUANTILES):
-        primary, candidate = figures.seconds(latency.primary[at]), figures.seconds(latency.candidate[at])
-        pairs = NONE if at else whole(latency.pairs)
-        rows.append([NONE if at else Cell(name), Cell(f"p{share * 100:.0f} *"), primary, candidate, NONE, NONE, pairs])
-    rows.append([NONE, Cell("mean *"), NONE, NONE, NONE, figures.difference(latency.mean_difference_s), NONE])
-    return rows
-
-
-def _counted(one: SegmentComparison) -> str:
-    primary, candidate = one.primary_errors, one.candidate_errors
-    said = f"Errors: {count(primary.errors)} of {many(primary.calls, 'model call')} at the primary"
-    said += f" ({count(primary.aside)} cancelled ones apart), "
-    said += f"{count(candidate.errors)} of {many(candidate.calls, 'replay')}"
-    said += f" ({count(candidate.aside)} apart that failed for the sidecar's own sake). " if candidate.aside else ". "
-    if one.cost.excluded:
-        said += f"Of unknown cost, in neither sum: {many(one.cost.excluded, 'pair')} "
-        said += (
-            f"({count(one.primary_cost_unknown)} at the primary, {count(one.candidate_cost_unknown)} at the candidate)."
-        )
-    return said
-
-
-def _accounted(coverage: Coverage) -> str:
-    """Every exchange, once."""
-    drawn = ", ".join(
-        f"{count(number)} {what}"
-        for what, number in (
-            ("withheld", coverage.withheld),
-            ("dropped", coverage.dropped),
-            ("pending", coverage.pending),
-            ("failed", coverage.failed),
-            ("completed", coverage.completed),
-        )
-        if number or what == "completed"
-    )
-    before = f"{count(coverage.unconsidered)} before the candidate was configured, " if coverage.unconsidered else ""
-    return (
-        f"Coverage: {many(coverage.exchanges, 'exchange')} = {before}{count(coverage.ineligible)} ineligible, "
-        f"{count(coverage.eligible)} eligible; of these {count(coverage.sampled_out)} not drawn, "
-        f"{count(coverage.drawn)} drawn = {drawn}; {many(coverage.pairs, 'pair')}."
-    )
-
-
-def _because(coverage: Coverage) -> Iterator[str]:
-    for outcome in ORDER:
-        because = [f"{reason} {count(number)}" for of, reason, number in coverage.reasons if of == outcome]
-        if because:
-            yield f"{outcome}: {', '.join(because)}"

@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from shadow.report.totals import Scope
 from shadow.store.aggregates import read
 from tests.report.population import BEGUN, exchange, mixed, observation, replay, store, usd
 
-
 FIGURES = ("cost", "uncached", "ttft", "total", "errors", "unprojected")
+MODELS = ("anthropic/claude-sonnet-4.5", "openai/gpt-4o-mini")  # the first has a few more exchanges
 
 
 def rendered(path: Path, scope: Scope) -> dict[str, Any]:
@@ -82,6 +83,16 @@ def test_segments_are_named_by_dimension(document: dict[str, Any]) -> None:
     by_tenant, by_model = document["candidates"][0]["breakdowns"]
     assert {"tenant": None, "feature": "chat"} in [segment["segment"] for segment in by_tenant["segments"]]
     assert (by_model["dimensions"], document["candidates"][0]["overall"]["segment"]) == (["model"], None)
+
+
+def test_traffic_is_broken_down_too(document: dict[str, Any]) -> None:
+    """The primary's own figures by segment add up to those of all traffic, whether there are candidates or not."""
+    traffic = document["traffic"]
+    by_tenant, by_model = traffic["breakdowns"]
+    assert [one["segment"] for one in by_model["segments"]] == [{"model": name} for name in MODELS]
+    for key in ("exchanges", "calls", "answered", "errors", "cancelled", "cost_unknown", "cost_known"):
+        assert sum(one[key] for one in by_tenant["segments"]) == traffic[key]
+    assert sum(Decimal(one["cost_usd"]) for one in by_model["segments"]) == Decimal(traffic["cost_usd"])
 
 
 def test_coverage_reconciles(document: dict[str, Any]) -> None:

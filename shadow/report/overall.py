@@ -1,0 +1,145 @@
+"""One candidate beside the primary over the whole scope: cost, speed, errors, coverage. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from shadow.report.comparison import (
+    ORDER,
+    Comparison,
+    CostComparison,
+    Coverage,
+    LatencyComparison,
+    SegmentComparison,
+)
+from shadow.report.estimates import QUANTILES, Unknown
+from shadow.report.figures import NONE, Figures
+from shadow.report.layout import Cell, Paint, columns, count, dollars, many, painter, safe, table, wrapped
+
+ARM_MOST: Final = 16  # of a candidate's name at the head of a column: the numbers need the room
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the comparison. A `difference` may be long: it is the last, and may take a line of its own."""
+
+    label: Cell
+    primary: Cell = NONE
+    candidate: Cell = NONE
+    change: Cell = NONE
+    difference: Cell = NONE
+
+
+def overall(comparison: Comparison, width: int, paint: Paint, figures: Figures) -> Iterator[str]:
+    """The lines of a candidate's own block."""
+    one = comparison.overall
+    yield paint(f"{safe(comparison.arm)} beside the primary", "title")
+    heads = ("", "primary", safe(comparison.arm, ARM_MOST), "change", "difference (95 %)")
+    yield from _table([Row(*(Cell(head, "faint") for head in heads)), *_rows(one, figures)], width, paint)
+    yield ""
+    for line in (_counted(one), _accounted(one.coverage), _unprojected(one), *_because(one.coverage)):
+        yield from wrapped(line, width, "  ", "    ")
+
+
+def _table(rows: list[Row], width: int, paint: Paint) -> Iterator[str]:
+    """All in one line each; where that is too wide, intervals in a second line under their figure."""
+    cells = [[row.label, row.primary, row.candidate, row.change, row.difference] for row in rows]
+    if max(map(columns, table(cells, painter(False)))) <= width:
+        yield from table(cells, paint)
+        return
+    parts = [row.difference.text.partition(" (") for row in rows]
+    for line, (figure, _, _) in zip(cells, parts, strict=True):
+        line[-1] = Cell(figure, line[-1].style)
+    right = max(map(columns, table(cells, painter(False))))
+    for row, shown, (_, bracket, interval) in zip(rows, table(cells, paint), parts, strict=True):
+        yield shown
+        if bracket:
+            below = f"({interval}"
+            yield " " * (right - columns(below)) + paint(below, row.difference.style)
+
+
+def _rows(one: SegmentComparison, figures: Figures) -> Iterator[Row]:
+    yield Row(Cell("cost, USD"))
+    yield from _cost(one.cost, figures)
+    if one.uncached == one.cost:
+        yield Row(Cell("uncached: the same"))
+    else:
+        yield Row(Cell("uncached, USD"))
+        yield from _cost(one.uncached, figures)
+    yield from _latency("first token, s", one.ttft, figures)
+    yield from _latency("whole answer, s", one.total, figures)
+    yield Row(Cell("errors"))
+    yield Row(Cell("  rate †"), figures.rate(one.primary_errors), figures.rate(one.candidate_errors))
+
+
+def _cost(cost: CostComparison, figures: Figures) -> Iterator[Row]:
+    pairs = "this pair" if cost.pairs == 1 else f"these {many(cost.pairs, 'pair')}" if cost.pairs else "no pairs"
+    sums = figures.dollars(cost.primary_usd), figures.dollars(cost.candidate_usd), figures.ratio(cost)
+    yield Row(Cell(f"  {pairs}"), *sums, figures.dollars(cost.difference_usd))
+    thousand = figures.amount(cost.mean_difference_usd, 1000)
+    yield Row(Cell("  per 1,000 exchanges *"), change=figures.change(cost), difference=thousand)
+    yield Row(Cell("  all eligible, this period *"), difference=figures.amount(cost.projected_usd))
+    yield Row(Cell("  all eligible, 30 days *"), difference=figures.amount(cost.monthly_usd))
+
+
+def _latency(name: str, latency: LatencyComparison, figures: Figures) -> Iterator[Row]:
+    """The median in any case, of the other quantiles those that are known."""
+    yield Row(Cell(f"{name}: {many(latency.pairs, 'pair')}"))
+    for at, share in enumerate(QUANTILES):
+        primary, candidate = latency.primary[at], latency.candidate[at]
+        if at == 0 or not (isinstance(primary, Unknown) and isinstance(candidate, Unknown)):
+            yield Row(Cell(f"  p{share * 100:.0f} *"), figures.seconds(primary), figures.seconds(candidate))
+    yield Row(Cell("  mean *"), difference=figures.difference(latency.mean_difference_s))
+
+
+def _counted(one: SegmentComparison) -> str:
+    primary, candidate = one.primary_errors, one.candidate_errors
+    said = f"Errors: {count(primary.errors)} of {many(primary.calls, 'model call')} at the primary"
+    said += f" ({count(primary.aside)} cancelled ones apart), "
+    said += f"{count(candidate.errors)} of {many(candidate.calls, 'replay')}"
+    said += f" ({count(candidate.aside)} apart that failed for the sidecar's own sake). " if candidate.aside else ". "
+    if candidate.untried:
+        said += f"{count(candidate.untried)} more were not tried because it was failing. "
+    if one.cost.excluded:
+        said += f"Of unknown cost, in neither sum: {many(one.cost.excluded, 'pair')} "
+        said += (
+            f"({count(one.primary_cost_unknown)} at the primary, {count(one.candidate_cost_unknown)} at the candidate)."
+        )
+    return said
+
+
+def _accounted(coverage: Coverage) -> str:
+    """Every exchange, once."""
+    drawn = ", ".join(
+        f"{count(number)} {what}"
+        for what, number in (
+            ("withheld", coverage.withheld),
+            ("dropped", coverage.dropped),
+            ("pending", coverage.pending),
+            ("failed", coverage.failed),
+            ("completed", coverage.completed),
+        )
+        if number or what == "completed"
+    )
+    before = f"{count(coverage.unconsidered)} before the candidate was configured, " if coverage.unconsidered else ""
+    return (
+        f"Coverage: {many(coverage.exchanges, 'exchange')} = {before}{count(coverage.ineligible)} ineligible, "
+        f"{count(coverage.eligible)} eligible; of these {count(coverage.sampled_out)} not drawn, "
+        f"{count(coverage.drawn)} drawn = {drawn}; {many(coverage.pairs, 'pair')}."
+    )
+
+
+def _unprojected(one: SegmentComparison) -> str:
+    """What no pair speaks for, and what is at stake in it."""
+    apart = one.unprojected
+    if not apart.exchanges:
+        return ""
+    cost = "of unknown cost" if isinstance(apart.primary_usd, Unknown) else f"{dollars(apart.primary_usd)} USD"
+    return f"Not projected, for they could not be drawn: {many(apart.exchanges, 'exchange')}, {cost} at the primary."
+
+
+def _because(coverage: Coverage) -> Iterator[str]:
+    for outcome in ORDER:
+        because = [f"{reason} {count(number)}" for of, reason, number in coverage.reasons if of == outcome]
+        if because:
+            yield f"{outcome}: {', '.join(because)}"
