@@ -8,15 +8,19 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 import click
 
 from shadow import __version__, configfile
 from shadow.config import Config
-from shadow.report.totals import DIMENSIONS, Dimension
+from shadow.report.totals import DIMENSIONS, Dimension, Scope
+
+if TYPE_CHECKING:
+    from shadow.report.comparison import Report
 
 TEXT_COLUMNS: Final = 100  # of a report in a pipe or a file
 EXIT_USAGE: Final = 2
@@ -136,9 +140,8 @@ def check(config_path: Path) -> None:
     "breakdowns",
     type=Breakdown(),
     multiple=True,
-    default=BREAKDOWNS,
     help="Break down by tenant, feature, plan or model, or a combination such as tenant,feature; may be repeated. "
-    "One table each for tenant, feature and model where not given.",
+    "Where not given, JSON has tenant, feature and model, and text breaks down only traffic without replays.",
 )
 @click.option("--since", type=Moment(), help="From this time on: ISO 8601, or an age such as 7d.")
 @click.option("--until", type=Moment(), help="Up to this time.")
@@ -153,18 +156,23 @@ def report(config_path: Path | None, db: Path | None, style: str, out: Path | No
     shadow report --db shadow.db --by tenant,feature --where tenant=acme --format json
     """
     from shadow.report import as_json, text
-    from shadow.report.comparison import compare
-    from shadow.report.totals import Scope
-    from shadow.store import aggregates
     from shadow.store.errors import StoreError
+    from shadow.store.reading import ForeignFileError
 
     if (config_path is None) == (db is None):
         raise click.UsageError("give either -c CONFIG or --db PATH")
     asked = Scope(**scope)
+    if asked.since and asked.until and asked.until <= asked.since:
+        raise click.UsageError("--until must be later than --since")
+    config = None if config_path is None else _read(config_path, secrets=False)
+    path = cast("Path", db if config is None else config.store.path)
     try:
-        found = compare(aggregates.read(db or _read(cast("Path", config_path), secrets=False).store.path, asked), asked)
+        found = _compared(path, asked, always_broken_down=style == "json")
+        if not found.candidates:
+            _check_candidate(path, asked, {one.name for one in config.candidates} if config else set())
     except StoreError as error:
-        _fail(str(error), EXIT_STORE)
+        hint = "; give a configuration with -c" if db and isinstance(error, ForeignFileError) else ""
+        _fail(f"{error}{hint}", EXIT_STORE)
     if style == "json":
         rendered = as_json.render(found)
     else:
@@ -242,6 +250,31 @@ def _read(path: Path, *, secrets: bool = True) -> Config:
     except configfile.ConfigError as error:
         count = len(error.problems)
         _fail(f"{path}: {count} mistake{'s' * (count > 1)}\n" + "\n".join(f"  {problem}" for problem in error.problems))
+
+
+def _compared(path: Path, asked: Scope, *, always_broken_down: bool) -> "Report":
+    """The report. Of traffic without replays the breakdowns are all there is, and nobody need ask for them."""
+    from shadow.report.comparison import compare
+    from shadow.store import aggregates
+
+    if always_broken_down and not asked.breakdowns:
+        asked = replace(asked, breakdowns=BREAKDOWNS)
+    found = compare(aggregates.read(path, asked), asked)
+    if asked.breakdowns or found.candidates or not found.traffic.exchanges:
+        return found
+    return _compared(path, asked, always_broken_down=True)
+
+
+def _check_candidate(path: Path, asked: Scope, configured: set[str]) -> None:
+    """A candidate that nobody knows, where there are others, is a slip of the hand."""
+    from shadow.report.layout import safe
+    from shadow.store import aggregates
+
+    if asked.candidate is None or asked.candidate in configured:
+        return
+    known = aggregates.arms(path, asked)
+    if known and asked.candidate not in known:
+        raise click.BadParameter(f"There are replays to: {', '.join(map(safe, known))}.", param_hint="--candidate")
 
 
 def _write(path: Path, text: str) -> None:

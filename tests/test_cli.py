@@ -10,7 +10,9 @@ from click.testing import CliRunner, Result
 
 from shadow import __version__
 from shadow.cli import Moment, main
+from shadow.exchange import Recorded
 from shadow.fingerprint import fingerprint
+from tests.report.population import exchange, observation, replay, store
 
 SMALLEST = "upstream: {url: 'https://openrouter.ai'}\n"
 
@@ -127,6 +129,65 @@ def test_an_empty_store_is_a_report(tmp_path: Path) -> None:
     out = tmp_path / "report.json"
     assert shadow("report", "--db", tmp_path / "shadow.db", "--format", "json", "--out", out).stdout == ""
     assert json.loads(out.read_text())["candidates"] == []
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A store of a few exchanges, some of them replayed to ferry."""
+    one, other = exchange(), exchange(tenant="globex")
+    return store(
+        tmp_path / "shadow.db",
+        [Recorded(one, observation(), (replay(one),)), Recorded(other, observation(), (replay(other),))],
+    )
+
+
+def test_segments_are_shown_when_they_are_asked_for(database: Path) -> None:
+    """Text ends with how to; programs get them in any case."""
+    told = shadow("report", "--db", database).stdout
+    assert ("by tenant:" in told, "add --by tenant" in told) == (False, True)
+    assert "ferry by tenant:" in shadow("report", "--db", database, "--by", "tenant").stdout
+    found = json.loads(shadow("report", "--db", database, "--format", "json").stdout)
+    assert found["scope"]["breakdowns"] == [["tenant"], ["feature"], ["model"]]
+
+
+def test_traffic_without_replays_is_broken_down(tmp_path: Path) -> None:
+    """Who called what for how much is all there is to say before a candidate is configured."""
+    path = store(tmp_path / "shadow.db", [Recorded(exchange(), observation())])
+    told = shadow("report", "--db", path).stdout
+    assert [f"Traffic by {by}:" in told for by in ("tenant", "feature", "model", "plan")] == [True, True, True, False]
+
+
+def test_a_mistyped_candidate_is_wrong_usage(database: Path) -> None:
+    """It names those that there are."""
+    result = shadow("report", "--db", database, "--candidate", "fery")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "There are replays to: ferry." in result.stderr
+
+
+def test_a_candidate_that_waits_for_traffic_is_a_report(database: Path, config: Path) -> None:
+    """It is configured, and nothing was replayed to it yet; or none of the replays meets the conditions."""
+    config.write_text(
+        f"upstream: {{url: 'https://openrouter.ai'}}\nstore: {{path: {database}}}\nconsent_default: allow\n"
+        "candidates: [{name: fresh, url: 'https://example.com/v1', api_key_env: FRESH_KEY, dialect: openai, "
+        "models: {'*': m}}]\n"
+    )
+    assert "No replays to fresh" in shadow("report", "-c", config, "--candidate", "fresh").stdout
+    result = shadow("report", "--db", database, "--candidate", "ferry", "--where", "tenant=nobody")
+    assert (result.exit_code, "No exchanges" in result.stdout) == (0, True)
+
+
+def test_a_period_ends_after_it_begins() -> None:
+    """Turned around it would be an empty report."""
+    result = shadow("report", "--db", "any.db", "--since", "2026-02-01", "--until", "2026-02-01")
+    assert result.exit_code == 2
+    assert "--until must be later than --since" in result.stderr
+
+
+def test_a_configuration_is_no_database(config: Path) -> None:
+    """Whoever gives one as a database is told the option for it."""
+    result = shadow("report", "--db", config)
+    assert result.exit_code == 3
+    assert result.stderr == f"shadow: {config} is not a database of this program; give a configuration with -c\n"
 
 
 def test_times_are_read_as_people_write_them() -> None:
