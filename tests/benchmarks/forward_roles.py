@@ -2,6 +2,7 @@
 
 origin PORT                    an upstream: one JSON answer, or events that carry the time at which they were sent
 passthrough PORT ORIGIN_PORT   aiohttp's server and client with nothing between them
+flood PORT                     a candidate whose answers never end, as fast as they are taken
 streams PORT COUNT RATE SECONDS   event streams as a client; prints what arrived, and how late, as JSON
 """
 
@@ -71,6 +72,35 @@ class Origin(asyncio.Protocol):
         self.transport.write(b"%x\r\n%b\r\n" % (len(event), event))
         self.due += self.interval_s
         asyncio.get_running_loop().call_at(self.due, self.say)
+
+
+class Flood(asyncio.Protocol):
+    """Answers whatever comes with events without end."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+        self.flowing = False
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002
+        if not self.flowing:
+            self.transport.write(STREAM)
+            self.resume_writing()
+
+    def pause_writing(self) -> None:
+        self.flowing = False
+
+    def resume_writing(self) -> None:
+        self.flowing = True
+        self.say()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.flowing = False
+
+    def say(self) -> None:
+        if self.flowing:
+            event = EVENT % (0, PADDING)
+            self.transport.write(b"%x\r\n%b\r\n" % (len(event) * 100, event * 100))
+            asyncio.get_running_loop().call_soon(self.say)
 
 
 class Listener(asyncio.Protocol):
@@ -154,6 +184,8 @@ def main() -> None:
     match role:
         case "origin":
             uvloop.run(serve(Origin, int(numbers[0])))
+        case "flood":
+            uvloop.run(serve(Flood, int(numbers[0])))
         case "passthrough":
             uvloop.run(passthrough(int(numbers[0]), int(numbers[1])))
         case "streams":

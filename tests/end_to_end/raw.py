@@ -118,6 +118,7 @@ class Wire:
 
     def __init__(self, directory: Path, listener: socket.socket, **settings: Any) -> None:
         self._directory = directory
+        self.store = directory / "shadow.db"
         self._listener = listener
         self._upstreams: dict[int, Peer] = {}  # by descriptor
         self._epoll = select.epoll()
@@ -186,10 +187,9 @@ class Wire:
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         """What a query of the store gives now; nothing while there is no store."""
-        path = self._directory / "shadow.db"
-        if not path.exists():
+        if not self.store.exists():
             return []
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
+        with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as store:
             store.row_factory = sqlite3.Row
             try:
                 return [dict(row) for row in store.execute(query, values)]
