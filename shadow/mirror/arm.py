@@ -31,7 +31,7 @@ class Arm:
     reachable: bool = True  # False: only through a proxy that cannot be used
     queue: Queue = field(default_factory=Queue)
     circuit: Circuit = field(default_factory=Circuit)
-    resumes_at: float = 0.0  # the candidate asked to be left alone until then
+    rests_until: float = 0.0  # the candidate asked to be left alone until then
     takes_stream_options: bool = True  # until it refuses the field
     working: int = 0  # replays in flight, each in a worker of its own
 
@@ -53,13 +53,13 @@ class Arm:
         """Why nothing may be sent now: the way to the candidate, or its own behaviour. Changes nothing."""
         if not self.reachable:
             return Withheld.PROXY_UNUSABLE
-        if now < self.resumes_at:
+        if now < self.rests_until:
             return Withheld.RETRY_AFTER
         return None if self.circuit.admits(now) else Withheld.CIRCUIT_OPEN
 
-    def pause(self, now: float, for_s: float) -> None:
-        """Leave the candidate alone, as it asked. A shorter pause does not end a longer one."""
-        self.resumes_at = max(self.resumes_at, now + for_s)
+    def rest(self, now: float, for_s: float) -> None:
+        """Leave the candidate alone, as it asked. A shorter rest does not end a longer one."""
+        self.rests_until = max(self.rests_until, now + for_s)
 
     def target(self) -> Target:
         """Where replays go, with the key as it is now: files may rotate. Raises KeyUnavailableError."""
@@ -78,10 +78,9 @@ class ArmState:
 
     arm: str
     queued: int
-    queued_bytes: int
     in_flight: int
     circuit: State
-    paused_for_s: float  # 0: not asked to pause
+    rest_s: float  # for which it asked still to be left alone; 0: it did not
 
 
 def state_of(arm: Arm, now: float) -> ArmState:
@@ -89,8 +88,7 @@ def state_of(arm: Arm, now: float) -> ArmState:
     return ArmState(
         arm.name,
         len(arm.queue),
-        arm.queue.size,
         arm.working,
         arm.circuit.state(now),
-        max(arm.resumes_at - now, 0.0),
+        max(arm.rests_until - now, 0.0),
     )

@@ -13,7 +13,7 @@ from shadow.exchange import Exchange, Observation, header
 from shadow.mirror.reasons import Failed
 from shadow.wire.errors import ErrorKind
 
-LONGEST_PAUSE_S: Final = 3600.0  # a candidate that asks for more is paused again when it says so again
+LONGEST_REST_S: Final = 3600.0  # a candidate that asks for more is left alone again when it says so again
 
 
 class Fault(StrEnum):
@@ -119,13 +119,13 @@ def retry_after_s(exchange: Exchange, now: float) -> float | None:
         return None
     said = (header(exchange.response_headers, "retry-after") or "").strip()
     if said.isascii() and said.isdigit():
-        return min(float(said[:9]), LONGEST_PAUSE_S)
+        return min(float(said[:9]), LONGEST_REST_S)
     try:
         until = parsedate_to_datetime(said)
     except ValueError:
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return min(max(until.timestamp() - now, 0.0), LONGEST_PAUSE_S)
+    return min(max(until.timestamp() - now, 0.0), LONGEST_REST_S)
 
 
 def refuses_stream_options(exchange: Exchange) -> bool:

@@ -162,7 +162,7 @@ class Performer:
             arm.circuit.succeed()
         asked_s = retry_after_s(exchange, self._wall())
         if asked_s is not None:
-            arm.pause(now, asked_s)
+            arm.rest(now, asked_s)
         if refuses_stream_options(exchange):
             arm.takes_stream_options = False
 

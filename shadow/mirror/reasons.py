@@ -62,7 +62,7 @@ class Withheld(StrEnum):
     CONSENT = "consent"  # the tenant's prompts may not reach this candidate
     PAUSED = "paused"  # an operator paused replays
     CIRCUIT_OPEN = "circuit_open"  # the candidate failed again and again
-    RETRY_AFTER = "retry_after"  # the candidate asked for a pause
+    RETRY_AFTER = "retry_after"  # the candidate asked to be left alone
     KEY_UNAVAILABLE = "key_unavailable"  # the candidate's key cannot be read
     PROXY_UNUSABLE = "proxy_unusable"  # the environment names a proxy for it that is not spoken to
 

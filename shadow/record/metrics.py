@@ -78,6 +78,15 @@ class Metrics:
         self.paused = Gauge("shadow_replays_paused", "1 while an operator has paused replays.", registry=registry)
         self.waiting = Gauge("shadow_replays_waiting", "Replays that wait for their turn.", ("arm",), registry=registry)
         self.in_flight = Gauge("shadow_replays_in_flight", "Replays being performed.", ("arm",), registry=registry)
+        self.unsettled = Gauge(
+            "shadow_replays_unsettled", "Replays whose end was not stored; the next start ends them.", registry=registry
+        )
+        self.rest = Gauge(
+            "shadow_candidate_rest_seconds",
+            "For how long a candidate still asks to be left alone.",
+            ("arm",),
+            registry=registry,
+        )
         self.circuit_open = Gauge(
             "shadow_circuit_open", "1 while a failing candidate is left alone.", ("arm",), registry=registry
         )
@@ -93,12 +102,14 @@ class Metrics:
         """The registry in Prometheus' text format 0.0.4."""
         return generate_latest(self.registry)
 
-    def show(self, arms: Iterable[ArmState], *, paused: bool) -> None:
+    def show(self, arms: Iterable[ArmState], *, paused: bool, unsettled: int) -> None:
         """Set what is as it is now."""
         self.paused.set(paused)
+        self.unsettled.set(unsettled)
         for arm in arms:
             self.waiting.labels(arm.arm).set(arm.queued)
             self.in_flight.labels(arm.arm).set(arm.in_flight)
+            self.rest.labels(arm.arm).set(arm.rest_s)
             self.circuit_open.labels(arm.arm).set(arm.circuit is not State.CLOSED)
 
     def stored(self, recorded: Recorded, now: float) -> None:

@@ -19,7 +19,7 @@ def application(
     """The recorder's HTTP application; a body beyond `largest_batch` is answered with 413."""
 
     async def expose(_: web.Request) -> web.Response:
-        metrics.show(mirror.states(), paused=mirror.paused)
+        metrics.show(mirror.states(), paused=mirror.paused, unsettled=mirror.unsettled)
         return web.Response(body=metrics.expose(), headers={"Content-Type": METRICS_TYPE})
 
     async def pause(_: web.Request) -> web.Response:

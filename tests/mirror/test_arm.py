@@ -49,11 +49,11 @@ def test_the_dialect_says_where_the_key_goes():
     assert arm(dialect="vllm").target().key_header == "authorization"
 
 
-def test_a_pause_ends_by_itself():
+def test_a_rest_ends_by_itself():
     """The candidate is left alone for as long as it asked; a shorter wish does not end a longer one."""
     one = arm()
-    one.pause(100.0, 30.0)
-    one.pause(100.0, 5.0)
+    one.rest(100.0, 30.0)
+    one.rest(100.0, 5.0)
     assert one.withholds(129.0) is Withheld.RETRY_AFTER
     assert one.withholds(130.0) is None
 
@@ -82,7 +82,7 @@ def test_an_open_circuit_withholds():
 def test_its_state_can_be_seen():
     """What metrics and the admin port show."""
     one = replace(arm(), working=3)
-    one.pause(100.0, 30.0)
+    one.rest(100.0, 30.0)
     state = state_of(one, 110.0)
-    assert (state.arm, state.queued, state.queued_bytes, state.in_flight) == ("ferry", 0, 0, 3)
-    assert (state.circuit, state.paused_for_s) == (State.CLOSED, 20.0)
+    assert (state.arm, state.queued, state.in_flight) == ("ferry", 0, 3)
+    assert (state.circuit, state.rest_s) == (State.CLOSED, 20.0)

@@ -17,9 +17,9 @@ def considered(exchange: Exchange) -> Considered:
     return Considered(exchange, observed(exchange), request, conversation(exchange, request.body))
 
 
-def decided(settings, exchange=None, *, paused=False, now=0.0, resumes_at=0.0):
+def decided(settings, exchange=None, *, paused=False, now=0.0, rests_until=0.0):
     arm = Arm.of(settings.candidates[0])
-    arm.resumes_at = resumes_at
+    arm.rests_until = rests_until
     return decide(considered(exchange or chat()), arm, settings, paused=paused, now=now)
 
 
@@ -35,8 +35,8 @@ DENIED = "consent_default: deny"
         ({"sample": {"rate": 0}, "head": DENIED}, {}, ReplayOutcome.SAMPLED_OUT, SampledOut.NOT_DRAWN, 0.0),
         ({"head": DENIED}, {"paused": True}, ReplayOutcome.WITHHELD, Withheld.CONSENT, 0.0),
         ({"sample": {"rate": 1e-9}, "head": DENIED}, {}, ReplayOutcome.SAMPLED_OUT, SampledOut.NOT_DRAWN, 0.0),
-        ({}, {"paused": True, "resumes_at": 9.0}, ReplayOutcome.WITHHELD, Withheld.PAUSED, 1.0),
-        ({}, {"resumes_at": 9.0}, ReplayOutcome.WITHHELD, Withheld.RETRY_AFTER, 1.0),
+        ({}, {"paused": True, "rests_until": 9.0}, ReplayOutcome.WITHHELD, Withheld.PAUSED, 1.0),
+        ({}, {"rests_until": 9.0}, ReplayOutcome.WITHHELD, Withheld.RETRY_AFTER, 1.0),
     ],
 )
 def test_stages_are_passed_in_order(settings, exchange, outcome, reason, probability):

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from shadow.exchange import Body, Outcome
-from shadow.mirror.failures import LONGEST_PAUSE_S, failure, refuses_stream_options, retry_after_s
+from shadow.mirror.failures import LONGEST_REST_S, failure, refuses_stream_options, retry_after_s
 from shadow.mirror.reasons import Failed
 from shadow.wire.errors import ERROR_KINDS
 from tests.mirror.making import JSON, body, chat, observed
@@ -82,8 +82,8 @@ def test_every_kind_of_error_has_a_reason(kind, status):
         ("2", 2.0),
         (" 30 ", 30.0),
         ("0", 0.0),
-        ("999999", LONGEST_PAUSE_S),
-        ("9" * 5000, LONGEST_PAUSE_S),
+        ("999999", LONGEST_REST_S),
+        ("9" * 5000, LONGEST_REST_S),
         ("Thu, 01 Jan 1970 00:16:50 GMT", 10.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("soon", None),

@@ -206,4 +206,4 @@ async def interleave(steps, behaviours, concurrency, settle_slowly):
         await mirror.close()
     check(ledger, ended, exchanges, ("ferry",))
     assert mirror.unsettled == 0
-    assert [(state.queued, state.queued_bytes, state.in_flight) for state in mirror.states()] == [(0, 0, 0)]
+    assert [(state.queued, state.in_flight) for state in mirror.states()] == [(0, 0)]

@@ -31,12 +31,10 @@ class FakeMirror:
     arms: tuple[str, ...] = ("ferry",)
     full: bool = False
     paused: bool = False
-    breaks: bool = False
+    unsettled: int = 0
     submitted: list[Planned] = field(default_factory=list)
 
     def decide(self, exchange: Exchange, observation: Observation) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
-        if self.breaks:
-            raise LookupError("a mistake")
         out = Replay(exchange.exchange_id, "canal", ReplayOutcome.SAMPLED_OUT, "not_drawn", 0.05)
         return (out,), tuple(Planned(exchange, observation, arm, 0.5, b"{}", Rewrite()) for arm in self.arms)
 

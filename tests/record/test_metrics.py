@@ -122,11 +122,17 @@ def test_no_ratio_without_two_costs(metrics: Metrics, replay: Replay, primary: D
 
 
 def test_arms_show_as_they_are(metrics: Metrics) -> None:
-    """Gauges tell queue, work and circuit at the time of the scrape."""
-    metrics.show([ArmState("ferry", 3, 9000, 2, State.OPEN, 0.0)], paused=True)
-    names = ("shadow_replays_waiting", "shadow_replays_in_flight", "shadow_circuit_open")
-    assert [value(metrics, name, arm="ferry") for name in names] == [3, 2, 1]
+    """Gauges tell queue, work, circuit and rest at the time of the scrape."""
+    metrics.show([ArmState("ferry", 3, 2, State.OPEN, 20.5)], paused=False, unsettled=0)
+    names = ("replays_waiting", "replays_in_flight", "circuit_open", "candidate_rest_seconds")
+    assert [value(metrics, f"shadow_{name}", arm="ferry") for name in names] == [3, 2, 1, 20.5]
+
+
+def test_the_mirror_shows_as_it_is(metrics: Metrics) -> None:
+    """An operator's pause, and ends of replays that the store did not take."""
+    metrics.show([], paused=True, unsettled=4)
     assert value(metrics, "shadow_replays_paused") == 1
+    assert value(metrics, "shadow_replays_unsettled") == 4
 
 
 def test_hostile_names_make_few_series() -> None:
