@@ -92,7 +92,10 @@ class Mirror:
         return tuple(state_of(arm, now) for arm in self._arms.values())
 
     def decide(self, exchange: Exchange, observation: Observation) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
-        """For every arm: the replay that has ended at once, or its plan. Sends nothing."""
+        """For every arm: the replay that has ended at once, or its plan. Sends nothing, never raises.
+
+        A mistake in deciding is the end of the arms that it concerns: failed, `internal`.
+        """
         if not self._arms:
             return (), ()
         try:

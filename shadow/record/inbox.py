@@ -32,9 +32,8 @@ Decided = tuple[Recorded, tuple[Planned, ...], Owed | None]
 class Mirror(Protocol):
     """What the inbox needs of the mirror."""
 
-    def decide(
-        self, exchange: Exchange, observation: Observation
-    ) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]: ...
+    def decide(self, exchange: Exchange, observation: Observation) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
+        """For every arm its end or its plan, whatever the exchange is. Never raises."""
 
     def submit(self, planned: Planned) -> Replay | None: ...
 
@@ -109,11 +108,7 @@ class Inbox:
         return decided
 
     def _decided(self, exchange: Exchange, observation: Observation) -> tuple[Recorded, tuple[Planned, ...]]:
-        try:
-            ended, plans = self.mirror.decide(exchange, observation)
-        except Exception as error:  # noqa: BLE001 (an exchange is recorded, whatever the mirror makes of it)
-            log.error("an exchange is recorded and not replayed: %s", where(error))
-            ended, plans = (), ()
+        ended, plans = self.mirror.decide(exchange, observation)
         pending = tuple(Pending(planned.arm, planned.probability, planned.conversation) for planned in plans)
         return Recorded(exchange, observation, ended, pending), plans
 

@@ -185,6 +185,18 @@ async def test_a_mistake_in_deciding_costs_one_replay(mirrors, monkeypatch, capl
     assert "ValueError" in caplog.text
 
 
+async def test_a_mistake_in_considering_ends_every_arm(mirrors, monkeypatch):
+    """Each arm has a row for every exchange, so that the totals reconcile whatever breaks."""
+
+    def broken(*_arguments):
+        raise RecursionError
+
+    monkeypatch.setattr("shadow.mirror.mirror.read_request", broken)
+    mirror, _ = await mirrors(config(more="- {name: canal, url: 'http://127.0.0.1:9', models: {'*': x}}"))
+    failed = [(replay.arm, replay.outcome, replay.reason) for replay in submit(mirror, chat())]
+    assert failed == [(arm, ReplayOutcome.FAILED, Failed.INTERNAL) for arm in ("ferry", "canal")]
+
+
 async def test_a_swallowed_cancellation_does_not_hold_up_the_stop(mirrors, monkeypatch):
     """A library that catches the cancellation and goes on waiting is cancelled again."""
     begun = asyncio.Event()

@@ -65,15 +65,6 @@ async def test_a_replay_without_room_is_settled(inbox: Inbox, store: FakeStore, 
     assert [(replay.outcome, replay.reason) for replay in store.settled] == [(ReplayOutcome.DROPPED, "queue_count")]
 
 
-async def test_a_mistake_of_the_mirror_costs_no_row(
-    inbox: Inbox, store: FakeStore, mirror: FakeMirror, caplog: pytest.LogCaptureFixture
-) -> None:
-    """An exchange the mirror breaks on is recorded without replays, and the log says so."""
-    mirror.breaks = True
-    await inbox.take(batch(0))
-    assert (store.added[exchange_id(0)].pending, "recorded and not replayed" in caplog.text) == ((), True)
-
-
 async def test_a_batch_is_stored_whole_or_not_at_all(inbox: Inbox, store: FakeStore) -> None:
     """A batch that ends in the middle of a frame leaves nothing."""
     with pytest.raises(FrameError):
