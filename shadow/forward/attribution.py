@@ -3,7 +3,8 @@
 Rules that look into the body are the recorder's, because the forwarder reads none, and so is the tenant's plan.
 """
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -14,6 +15,8 @@ from shadow.forward.heads import Fields
 
 VALUE_CHARACTERS: Final = 256  # a name of a tenant or feature; longer ones would only fill rows and metrics
 KNOWN: Final = 1024  # callers whose attribution is remembered: a few keys × tenants × features
+KNOWN_BYTES: Final = 1024  # of all that told who asks; with more, it is found out anew: hashing it would cost as much
+ABSENT: Final = b"\r"  # which no header's value is
 KEY_HEADERS: Final = (b"x-api-key", b"api-key")  # as Anthropic's and Azure's clients send it
 
 # What a rule may look at: the request target, the headers, and the key's fingerprint.
@@ -31,25 +34,40 @@ class Attributor:
         self._targeted = any(rule.query or rule.path_prefix for rule in every)
         named = {rule.header.lower().encode() for rule in every if rule.header is not None}
         self._headers = (b"authorization", *KEY_HEADERS, *sorted(named))  # all that attribution depends on
-        self._known: dict[tuple[bytes | None, ...], Attribution] = {}  # a few callers ask again and again
+        # A few callers ask again and again. Their keys stay here as a keyed hash: one of a fifth of an HMAC's cost.
+        self._keyed = hashlib.blake2b(key=hashlib.sha256(secret).digest())
+        self._known: dict[bytes, Attribution] = {}
+        self._tenant_prefixes, self._feature_prefixes = _prefixes(rules.tenant), _prefixes(rules.feature)
         self._tag_names = (_name(rules.tag_headers.tenant), _name(rules.tag_headers.feature))
 
     def attribute(self, target: bytes, fields: Fields) -> Attribution:
         """What target and headers tell; None where no rule finds a value."""
-        told = (target if self._targeted else b"", *[fields.get(name) for name in self._headers])
-        known = self._known.get(told)
+        told = [fields.get(name, ABSENT) for name in self._headers]
+        if self._targeted:
+            told.append(target)
+        caller = b"\n".join(told)  # which none of them holds
+        if len(caller) > KNOWN_BYTES:
+            return self._attribute(target, fields)
+        keyed = self._keyed.copy()
+        keyed.update(caller)
+        caller = keyed.digest()
+        known = self._known.get(caller)
         if known is None:
             if len(self._known) >= KNOWN:
                 self._known.clear()
-            known = self._known[told] = self._attribute(target, fields)
+            known = self._known[caller] = self._attribute(target, fields)
         return known
+
+    def forwarded(self, target: bytes) -> bytes:
+        """The target as the upstream knows it: without the prefixes that rules read, and without what they found."""
+        return _without(self._feature_prefixes, _without(self._tenant_prefixes, target))
 
     def _attribute(self, target: bytes, fields: Fields) -> Attribution:
         key = api_key(fields)
         owner = None if key is None else fingerprint(key, self._secret)
         return Attribution(
             tenant=_first(self._tenant, target, fields, owner),
-            feature=_first(self._feature, target, fields, owner),
+            feature=_first(self._feature, _without(self._tenant_prefixes, target), fields, owner),
             key_fingerprint=owner,
         )
 
@@ -87,7 +105,7 @@ def _finder(rule: Rule, owners: Mapping[str, str]) -> Finder | None:
     if rule.query is not None:
         return _in_query(rule.query.encode())
     if rule.path_prefix is not None:
-        return _in_path(rule.path_prefix.encode())
+        return _in_path(_prefix(rule))
     if rule.key:
         return lambda _target, _fields, owner: None if owner is None else owners.get(owner)
     return None
@@ -113,13 +131,35 @@ def _in_query(name: bytes) -> Finder:
 
 
 def _in_path(prefix: bytes) -> Finder:
-    prefix = prefix.rstrip(b"/") + b"/"
-
     def find(target: bytes, _fields: Fields, _owner: str | None) -> str | None:
-        path = target.partition(b"?")[0]
-        return _readable(unquote_to_bytes(path[len(prefix) :].partition(b"/")[0])) if path.startswith(prefix) else None
+        found = _segment(prefix, target)
+        return None if found is None else found[0]
 
     return find
+
+
+def _prefixes(rules: Iterable[Rule]) -> tuple[bytes, ...]:
+    return tuple(_prefix(rule) for rule in rules if rule.path_prefix is not None)
+
+
+def _without(prefixes: tuple[bytes, ...], target: bytes) -> bytes:
+    """The target without the first of the prefixes that it begins with, and without the segment after it."""
+    return next((found[1] for prefix in prefixes if (found := _segment(prefix, target)) is not None), target)
+
+
+def _prefix(rule: Rule) -> bytes:
+    """The prefix of a rule, which ends at a slash, whether it was written so or not."""
+    return (rule.path_prefix or "").rstrip("/").encode() + b"/"
+
+
+def _segment(prefix: bytes, target: bytes) -> tuple[str, bytes] | None:
+    """What the path says after a prefix, and the target without both, byte for byte; None where it says nothing."""
+    path, mark, query = target.partition(b"?")
+    if not path.startswith(prefix):
+        return None
+    segment, _, rest = path[len(prefix) :].partition(b"/")
+    value = _readable(unquote_to_bytes(segment))
+    return None if value is None else (value, b"/" + rest + mark + query)
 
 
 def _readable(value: bytes) -> str | None:

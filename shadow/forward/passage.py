@@ -18,6 +18,7 @@ from shadow.forward.identity import RANDOM_BYTES, uuid7
 from shadow.forward.metrics import Metrics
 from shadow.forward.refusals import Refusal
 from shadow.forward.tap import Asked, Capture, Room
+from shadow.log import where
 
 # Records are made in batches, off the way of any answer: with the code in the processor's cache, at half the cost.
 SETTLE_S: Final = 0.01
@@ -31,6 +32,7 @@ class Passage:
     """What a relay needs to forward one request, and where it says what passed."""
 
     capture: Capture
+    target: bytes  # as the upstream knows it
     tags: list[tuple[bytes, bytes]]  # headers to add on the way upstream
     overhead_s: float = 0.0  # the relay adds what it spends on heads
     answered: int | None = None  # the status the client got, from upstream or from the sidecar
@@ -54,9 +56,10 @@ class Passages:
         """A request is here and will be forwarded."""
         attribution = self._attributor.attribute(target, fields)
         self._metrics.requests.begun()
+        target = self._attributor.forwarded(target)
         asked = Asked(time.time(), method, target, fields, attribution)
         capture = Capture(asked, self._max_bytes, self._room, time.monotonic)
-        return Passage(capture, self._attributor.tags(attribution, fields))
+        return Passage(capture, target, self._attributor.tags(attribution, fields))
 
     def close(self, passage: Passage, outcome: Outcome, failure: str | None = None) -> None:
         """The request has ended, one way or another. Called once; never raises."""
@@ -86,8 +89,8 @@ class Passages:
             exchange = capture.finish(name, outcome, failure)
             if self._delayed_cost:
                 exchange = entrusted(exchange, lambda: api_key(capture.asked.fields))
-        except Exception:  # the copy is lost, the request is not
-            log.exception("an exchange could not be captured")
+        except Exception as error:  # noqa: BLE001 (the copy is lost, the request is not)
+            log.error("an exchange could not be captured: %s", where(error))
             self._metrics.handoff.labels("refused").inc()
             return
         if capture.cut:

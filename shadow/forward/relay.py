@@ -75,6 +75,8 @@ class Relay:
         """The request's head is here, and `rest` came with it."""
         server, head = self._server, self._head
         self._passage = passage = server.passages.open(head.method, head.target, head.fields)
+        if passage.target is not head.target:
+            head = head._replace(target=passage.target)
         server.running.add(self)
         if self._upgrade and not self._body.complete:
             self._refuse(BAD_UPGRADE)

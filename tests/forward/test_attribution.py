@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from shadow.config import AttributionRules, Registry
 from shadow.fingerprint import fingerprint
-from shadow.forward.attribution import KNOWN, VALUE_CHARACTERS, Attributor, api_key
+from shadow.forward.attribution import KNOWN, KNOWN_BYTES, VALUE_CHARACTERS, Attributor, api_key
 from shadow.forward.heads import Fields
 
 SECRET = b"secret"
@@ -64,6 +64,45 @@ def test_query_rule(target: bytes, found: str | None) -> None:
 def test_path_rule(prefix: str, target: bytes, found: str | None) -> None:
     """The value is the segment after the prefix, and the prefix ends at a slash."""
     assert tenant({"path_prefix": prefix}, target) == found
+
+
+@pytest.mark.parametrize(
+    ("target", "sent"),
+    [
+        (b"/t/acme/v1/chat?a=%2f&&b", b"/v1/chat?a=%2f&&b"),
+        (b"/t/a%20b//v1/../%2e", b"//v1/../%2e"),
+        (b"/t/acme", b"/"),
+        (b"/t/acme/", b"/"),
+        (b"/t/acme?x=1", b"/?x=1"),
+        (b"/t/acme/?", b"/?"),
+        (b"/t/acme/f/chat/v1", b"/v1"),
+        (b"/f/chat/v1", b"/v1"),
+        (b"/t/acme/t/acme/v1", b"/t/acme/v1"),
+        (b"/t//v1", b"/t//v1"),
+        (b"/t/", b"/t/"),
+        (b"/tenants/acme", b"/tenants/acme"),
+        (b"/v1/t/acme", b"/v1/t/acme"),
+        (b"/v1?/t/acme/", b"/v1?/t/acme/"),
+        (b"*", b"*"),
+    ],
+)
+def test_what_a_path_rule_reads_does_not_go_upstream(target: bytes, sent: bytes) -> None:
+    """A client that names its tenant in the base URL reaches the upstream's own path, byte for byte otherwise."""
+    rules = attributor(tenant=[{"header": "X-T"}, {"path_prefix": "/t/"}], feature=[{"path_prefix": "/f"}])
+    assert rules.forwarded(target) == sent
+
+
+def test_tenant_and_feature_may_both_be_in_the_path() -> None:
+    """The feature's rule reads what the tenant's leaves."""
+    found = attributor(tenant=[{"path_prefix": "/t/"}], feature=[{"path_prefix": "/f/"}]).attribute(
+        b"/t/acme/f/chat/v1", {}
+    )
+    assert (found.tenant, found.feature) == ("acme", "chat")
+
+
+def test_without_a_path_rule_targets_stay() -> None:
+    """No path means anything to the sidecar unless the configuration says so."""
+    assert attributor(tenant=[{"query": "t"}]).forwarded(b"/t/acme/v1") == b"/t/acme/v1"
 
 
 def test_key_rule_finds_the_registrys_owner() -> None:
@@ -147,3 +186,18 @@ def test_memory_of_callers_is_bounded() -> None:
     for number in range(KNOWN * 3):
         assert rules.attribute(b"/", {b"x-t": b"%d" % number}).tenant == str(number)
     assert len(rules._known) <= KNOWN
+
+
+def test_memory_of_callers_holds_no_key() -> None:
+    """A caller is remembered under a hash: no API key stays in memory after its request."""
+    rules = attributor()
+    rules.attribute(b"/", {b"authorization": b"Bearer sk-1"})
+    assert rules._known
+    assert not any(b"sk-1" in caller for caller in rules._known)
+
+
+def test_callers_that_say_much_are_not_remembered() -> None:
+    """Nobody has a kilobyte to say about who they are; whoever sends one is attributed anew every time."""
+    rules = attributor(tenant=[{"header": "X-T"}])
+    assert rules.attribute(b"/", {b"x-t": b"acme" + b" " * KNOWN_BYTES}).tenant == "acme"
+    assert not rules._known
