@@ -1,4 +1,4 @@
-"""What went wrong with a replay, and whose fault that is. Pure.
+"""What went wrong with a replay, and what that says of the candidate. Pure.
 
 The kinds of error come from `shadow.wire.errors`; here they become the closed set of reasons of a failed replay.
 """
@@ -6,7 +6,6 @@ The kinds of error come from `shadow.wire.errors`; here they become the closed s
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from typing import Final
 
 from shadow.exchange import Exchange, Observation, header
@@ -14,43 +13,6 @@ from shadow.mirror.reasons import Failed
 from shadow.wire.errors import ErrorKind
 
 LONGEST_REST_S: Final = 3600.0  # a candidate that asks for more is left alone again when it says so again
-
-
-class Fault(StrEnum):
-    """Whose fault a failure is: what statistics count it as."""
-
-    COMPATIBILITY = "compatibility"  # the endpoint takes the request in another form: no judgement of the candidate
-    CANDIDATE = "candidate"  # a considered refusal, or an answer that is none
-    CAPACITY = "capacity"  # the candidate's: limits, overload, timeouts
-    NETWORK = "network"
-    OWN = "own"  # the sidecar's: not part of any statistic
-
-
-FAULTS: Final[Mapping[Failed, Fault]] = {
-    Failed.PARAM_REJECTED: Fault.COMPATIBILITY,
-    Failed.CONTEXT_LENGTH: Fault.CANDIDATE,
-    Failed.KEY_REJECTED: Fault.CANDIDATE,
-    Failed.PAYMENT_REQUIRED: Fault.CANDIDATE,
-    Failed.NOT_FOUND: Fault.CANDIDATE,
-    Failed.REDIRECTED: Fault.CANDIDATE,
-    Failed.CONTENT_POLICY: Fault.CANDIDATE,
-    Failed.REJECTED: Fault.CANDIDATE,
-    Failed.ANSWER_ERROR: Fault.CANDIDATE,
-    Failed.ANSWER_EMPTY: Fault.CANDIDATE,
-    Failed.ANSWER_UNREADABLE: Fault.CANDIDATE,
-    Failed.ANSWER_TOO_LARGE: Fault.CANDIDATE,
-    Failed.PROTOCOL: Fault.CANDIDATE,
-    Failed.RATE_LIMITED: Fault.CAPACITY,
-    Failed.SERVER_ERROR: Fault.CAPACITY,
-    Failed.DEADLINE: Fault.CAPACITY,
-    Failed.ANSWER_TRUNCATED: Fault.NETWORK,
-    Failed.CONNECT: Fault.NETWORK,
-    Failed.TLS: Fault.NETWORK,
-    Failed.CONNECTION_LOST: Fault.NETWORK,
-    Failed.MEMORY: Fault.OWN,
-    Failed.INTERRUPTED: Fault.OWN,
-    Failed.INTERNAL: Fault.OWN,
-}
 
 # What the next replay would meet too, whatever it asks: these open the circuit.
 TRIPPING: Final = frozenset(
@@ -70,7 +32,7 @@ TRIPPING: Final = frozenset(
         Failed.PROTOCOL,
     }
 )
-# These tell nothing about the candidate.
+# These are the sidecar's own and tell nothing about the candidate.
 SILENT: Final = frozenset({Failed.MEMORY, Failed.INTERRUPTED, Failed.INTERNAL})
 
 _BY_KIND: Final[Mapping[str, Failed]] = {

@@ -44,7 +44,6 @@ FEATURES: Final = frozenset(
         "long_context",
     }
 )
-PRIVACY: Final = frozenset({"zdr", "no_data_collection", "no_distillation"})
 
 # About 100,000 tokens of English. From 128,000 on models begin to refuse, and at 200,000 price lists have a step.
 LONG_CONTEXT_CHARACTERS: Final = 400_000

@@ -3,8 +3,8 @@
 from collections import Counter
 
 from shadow.exchange import ReplayOutcome
-from shadow.mirror.failures import FAULTS, SILENT, TRIPPING, Fault
-from shadow.mirror.reasons import REASONS, Failed
+from shadow.mirror.failures import SILENT, TRIPPING
+from shadow.mirror.reasons import REASONS
 
 
 def test_every_outcome_has_its_reasons():
@@ -25,12 +25,6 @@ def test_the_stores_own_words_are_among_them():
     assert "interrupted" in REASONS[ReplayOutcome.FAILED]
 
 
-def test_every_failure_is_somebodys_fault():
-    """The taxonomy is complete."""
-    assert set(FAULTS) == set(Failed)
-
-
 def test_failures_of_the_sidecar_say_nothing_of_the_candidate():
     """What is the sidecar's own neither opens the circuit nor closes it."""
-    assert {reason for reason, fault in FAULTS.items() if fault is Fault.OWN} == SILENT
     assert not TRIPPING & SILENT
