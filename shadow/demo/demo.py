@@ -140,7 +140,7 @@ def _totals(metrics: str) -> Counter[str]:
 
 
 async def _report(config: Path) -> None:
-    process = await _shadow("report", "-c", config, "--by", "feature")
+    process = await _shadow("report", "-c", config)
     if await process.wait():
         raise DemoError("the report could not be made; its reason is above")
 
@@ -156,7 +156,7 @@ def _closing(directory: Path) -> str:
     report = f"{program} report -c {directory / 'shadow.yaml'}"
     return (
         f"\nThe database lies in {directory / 'shadow.db'}. Try next:\n"
-        f"  {report} --by tenant --by model\n"
+        f"  {report} --by tenant --by feature\n"
         f"  {report} --where tenant=acme --format json"
     )
 

@@ -23,7 +23,7 @@ COST: Final[tuple[Column, ...]] = (
     ("change *", lambda one, figures: figures.change(one.cost)),
 )
 UNCACHED: Final[Column] = ("uncached *", lambda one, figures: figures.change(one.uncached))
-MONTH: Final[Column] = ("change in 30 days *", lambda one, figures: figures.amount(one.cost.monthly_usd))
+MONTH: Final[Column] = ("in 30 days *", lambda one, figures: figures.amount(one.cost.monthly_usd))
 MONTH_NARROW: Final[Column] = (
     "in 30 days *",
     lambda one, figures: figures.amount(one.cost.monthly_usd, interval=False),
@@ -47,6 +47,7 @@ COVERAGE: Final[tuple[Column, ...]] = (
 )
 RARE: Final = frozenset({"withheld", "dropped", "failed"})  # a column of zeros is left out
 CARRIED: Final = ("calls", "share", "cost, USD", "share", "unknown", "errors", "cancelled")
+SPARE: Final = 3  # of these, where names need its room
 
 
 def shown(dimension: Dimension, value: str | None, width: int | None = None) -> str:
@@ -68,6 +69,8 @@ def carried(account: Account, width: int, paint: Paint, figures: Figures) -> Ite
     cells = [[Cell(heading, "faint") for heading in CARRIED]]
     cells += [_carried(one, calls, nano, figures) for one in listed]
     names = [_parts(one.segment, account.dimensions, account.merged) for one in listed]
+    if any(columns(BETWEEN.join(name)) > width - _taken(cells) for name in names):
+        cells = [[*row[:SPARE], *row[SPARE + 1 :]] for row in cells]
     yield from _named(names, cells, width, paint)
     yield from _more(len(every))
 

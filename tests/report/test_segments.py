@@ -59,7 +59,7 @@ def test_others_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_long_name_stands_above_its_numbers(tmp_path: Path) -> None:
     """Whole, while the others stay beside theirs, and no column is lost."""
     path = stored(tmp_path / "shadow.db", ["acme", "acme", "a" * 40])
-    lines = lines_of(path, Scope(breakdowns=(("tenant", "model"),)))
+    lines = lines_of(path, Scope(breakdowns=(("tenant", "model"),)), 80)
     at = lines.index(f"  {'a' * 40} · m")
     assert (lines[at - 1].startswith("  acme · m"), lines[at + 1].split()[0]) == (True, "1")
 
@@ -83,6 +83,13 @@ def test_traffic_is_accounted_for(tmp_path: Path) -> None:
         ["acme", "3", "75.0", "%", "0.00300", "100.0", "%", "0", "0", "0"],
         ["unattributed", "1", "25.0", "%", "—a", "1", "0", "0"],
     ]
+
+
+def test_long_names_take_a_columns_room(tmp_path: Path) -> None:
+    """The share of cost gives way before a name gets a line of its own."""
+    path = store(tmp_path / "shadow.db", [Recorded(exchange(tenant="a" * 22), SEEN)])
+    heads, row = carried_lines(path, Scope(), 80)[2:]
+    assert (heads.split().count("share"), row.startswith(f"  {'a' * 22}  ")) == (1, True)
 
 
 def test_other_requests_are_no_calls(tmp_path: Path) -> None:
