@@ -262,7 +262,8 @@ class Replay:
 
     `reason` is a word from `shadow.mirror.reasons`; None only for `completed`. `probability` is the chance with which
     the draw would have included it: 0 where consent is withheld, None where no draw took place. `exchange` and
-    `observation` are the candidate's own, set where something was sent and observed.
+    `observation` are the candidate's own, set where something was sent and observed. `conversation` is a number below
+    2 ** 63 that the exchanges share which are drawn together, set where one was drawn and may be sent.
     """
 
     exchange_id: str
@@ -274,6 +275,7 @@ class Replay:
     exchange: Exchange | None = None
     observation: Observation | None = None
     agreement: Agreement | None = None
+    conversation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +284,7 @@ class Pending:
 
     arm: str
     probability: float
+    conversation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from shadow.mirror.models import map_model
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Ineligible, SampledOut, Withheld
 from shadow.mirror.rewrite import Rewritten, rewrite
-from shadow.mirror.sampling import draw
+from shadow.mirror.sampling import draw, number_of
 from shadow.wire.request import InferenceRequest
 
 
@@ -53,6 +53,7 @@ def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, no
         body=body,
         rewrite=rewritten.rewrite,
         stream=rewritten.stream,
+        conversation=number_of(considered.conversation),
     )
 
 

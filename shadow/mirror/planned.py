@@ -24,6 +24,7 @@ class Planned:
     body: bytes
     rewrite: Rewrite
     stream: bool = False
+    conversation: int | None = None  # its `shadow.mirror.sampling.number_of`
 
     @property
     def exchange_id(self) -> str:
@@ -38,4 +39,12 @@ class Planned:
 
     def ended(self, outcome: ReplayOutcome, reason: StrEnum) -> Replay:
         """The replay that ended without anything observed."""
-        return Replay(self.exchange_id, self.arm, outcome, reason.value, self.probability, self.rewrite)
+        return Replay(
+            self.exchange_id,
+            self.arm,
+            outcome,
+            reason.value,
+            self.probability,
+            self.rewrite,
+            conversation=self.conversation,
+        )

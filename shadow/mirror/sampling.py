@@ -69,6 +69,11 @@ def conversation(exchange: Exchange, body: Mapping[str, Any]) -> bytes:
     return _joined("exchange", exchange.exchange_id)
 
 
+def number_of(key: bytes) -> int:
+    """A conversation's key as a number of 63 bits, as a column of a database holds it."""
+    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") >> 1
+
+
 def _opening(messages: object) -> tuple[str, str] | None:
     if not isinstance(messages, list):
         return None

@@ -205,7 +205,8 @@ def compare(totals: Totals, scope: Scope) -> Report:
 
 def _comparison(arm: str, totals: Totals, traffic: Traffic) -> Comparison:
     replays, lengths = Replays(), _lengths(arm, totals)
-    for (of, _), one in totals.breakdowns[0].replays.items():
+    whole = next((one for one in totals.breakdowns if not one.dimensions), totals.breakdowns[0])
+    for (of, _), one in whole.replays.items():
         if of == arm:
             replays.add(one)
     overall = _segment(None, traffic, replays, lengths)

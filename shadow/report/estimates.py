@@ -2,8 +2,9 @@
 
 Every pair stands for 1 / (its inclusion probability) exchanges, so a mean over the traffic is a ratio of weighted
 sums (Hájek's estimator), and its variance comes from the same sums by linearisation (Särndal, Swensson and Wretman,
-Model Assisted Survey Sampling, section 5.7). Pairs are taken as independent and the sample as small beside the
-traffic to come: no correction for a finite population. Intervals are 95 % by Student's t.
+Model Assisted Survey Sampling, section 5.7). A conversation is drawn as a whole and its turns are alike, so that
+conversations are taken as independent and pairs are not (ibid., section 4.2, one-stage cluster sampling); the sample
+is taken as small beside the traffic to come: no correction for a finite population. Intervals are 95 % by Student's t.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Final
 from shadow.report.totals import Moments
 
 PAIRS_LEAST: Final = 30  # below this the mean of costs, which are skewed, is far from normal: no estimate is given
+CONVERSATIONS_LEAST: Final = 30  # the same, for it is these that are independent
 CALLS_LEAST: Final = 10  # below this a rate says nothing; its counts are shown
 BEYOND_LEAST: Final = 5  # a quantile with fewer values beyond it is one or two odd calls
 QUANTILES: Final = (0.5, 0.9, 0.99)
@@ -39,9 +41,9 @@ class Estimate:
 
 def mean(moments: Moments) -> Estimate | Unknown:
     """The weighted mean of x with its interval."""
-    if thin := too_thin(moments.pairs):
+    if thin := too_thin(moments):
         return thin
-    m, n = moments.wx / moments.w, moments.pairs
+    m, n = moments.wx / moments.w, moments.conversations
     squares = max(moments.wwxx - 2 * m * moments.wwx + m * m * moments.ww, 0.0)
     error = sqrt(squares * n / (n - 1)) / moments.w
     half = student_t(effective(moments) - 1) * error
@@ -50,21 +52,24 @@ def mean(moments: Moments) -> Estimate | Unknown:
 
 def relative(moments: Moments) -> float | Unknown:
     """The weighted mean of x as a share of the primary's: −0.25 is a quarter less."""
-    if thin := too_thin(moments.pairs):
+    if thin := too_thin(moments):
         return thin
     return moments.wx / moments.w_primary if moments.w_primary else Unknown("the primary's cost is zero")
 
 
 def effective(moments: Moments) -> float:
-    """How many pairs of equal weight would say as much (Kish). Unequal weights say less than their number."""
+    """How many conversations of equal weight would say as much (Kish). Unequal ones say less than their number."""
     return moments.w * moments.w / moments.ww
 
 
-def too_thin(pairs: int) -> Unknown | None:
+def too_thin(moments: Moments) -> Unknown | None:
     """Why there is no estimate from so few pairs, if there is none."""
-    if pairs == 0:
+    if moments.pairs == 0:
         return Unknown("no pairs")
-    return Unknown(f"fewer than {PAIRS_LEAST} pairs") if pairs < PAIRS_LEAST else None
+    if moments.pairs < PAIRS_LEAST:
+        return Unknown(f"fewer than {PAIRS_LEAST} pairs")
+    few = moments.conversations < CONVERSATIONS_LEAST
+    return Unknown(f"fewer than {CONVERSATIONS_LEAST} conversations") if few else None
 
 
 def rate(count: int, of: int) -> float | Unknown:

@@ -70,7 +70,12 @@ class Traffic(Sums):
 
 @dataclass(slots=True)
 class Moments(Sums):
-    """Weighted moments of x, the difference candidate − primary of one measure, over the pairs that have it."""
+    """Weighted moments of x, the difference candidate − primary of one measure, over the pairs that have it.
+
+    Those of the second order are over conversations, which are drawn as a whole: with W and X for one conversation's
+    own Σ w and Σ w·x, they are Σ W², Σ W·X and Σ X². Parts add up as far as no conversation is in two of them; where
+    one is, as at the midnight between two days, it counts as two.
+    """
 
     pairs: int = 0
     w: float = 0.0
@@ -79,6 +84,7 @@ class Moments(Sums):
     wwx: float = 0.0
     wwxx: float = 0.0
     w_primary: float = 0.0  # Σ w · primary's value; for money only
+    conversations: int = 0
 
 
 @dataclass(slots=True)
@@ -138,7 +144,8 @@ class Breakdown:
 class Totals:
     """Everything that a report needs. `first_at` and `last_at`: when the first and last exchange of the period began.
 
-    There is at least one breakdown, the one by no dimension where none was asked for. `considered` says for each arm
+    There is at least one breakdown, and one by no dimension, unless conversations need not be told apart: summing up
+    segments counts one that is in two of them twice. `considered` says for each arm
     when the first and the last exchange began of which its configuration took notice.
     """
 

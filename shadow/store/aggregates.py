@@ -42,7 +42,7 @@ def arms(path: Path, scope: Scope) -> tuple[str, ...]:
 
 
 def _read(opened: Sequence[sqlite3.Connection], scope: Scope) -> Totals:
-    asked = scope.breakdowns or ((),)
+    asked = scope.breakdowns or ((),)  # the overall figures are read beside them: conversations cross segments
     ends = _ends(opened[0], scope)
     if ends is None:
         return Totals([Breakdown(dimensions) for dimensions in asked])
@@ -50,6 +50,8 @@ def _read(opened: Sequence[sqlite3.Connection], scope: Scope) -> Totals:
     with ThreadPoolExecutor(len(shares)) as pool:
         traffic = list(pool.map(lambda share: [share.traffic(by) for by in asked], shares))
         breakdowns = [_largest(by, found) for by, *found in zip(asked, *traffic, strict=True)]
+        if () not in asked:
+            breakdowns.append(_overall(breakdowns[0]))
         considered = _considered(pool.map(Share.arms, shares))
         arms = sorted(considered)
         for found in pool.map(lambda share: share.replays(arms, breakdowns), shares):
@@ -88,6 +90,14 @@ def _split(first: bytes, last: bytes, parts: int) -> list[tuple[bytes, bytes]]:
 
 def _began(exchange_id: bytes) -> float:
     return int.from_bytes(exchange_id[:6]) / 1000
+
+
+def _overall(breakdown: Breakdown) -> Breakdown:
+    """The traffic of all segments together."""
+    traffic = Traffic()
+    for one in breakdown.traffic.values():
+        traffic.add(one)
+    return Breakdown((), {(): traffic})
 
 
 def _largest(by: tuple[Dimension, ...], found: Sequence[dict[Segment, Traffic]]) -> Breakdown:

@@ -27,9 +27,9 @@ EXCHANGE_COLUMNS: Final = (
     *FACT_COLUMNS,
 )
 AGREEMENT_COLUMNS: Final = ("finish_reason_same", "tool_calls_same", "json_valid", "text_similarity")
-# What is written where a replay ends; its identity, its probability and `sent_at` are there before.
+# What is written where a replay ends; its identity, its part in the sample and `sent_at` are there before.
 ENDING_COLUMNS: Final = ("outcome", "reason", "rewrite", *FACT_COLUMNS, *AGREEMENT_COLUMNS)
-REPLAY_COLUMNS: Final = ("exchange_id", "arm", "probability", *ENDING_COLUMNS)
+REPLAY_COLUMNS: Final = ("exchange_id", "arm", "probability", "conversation", *ENDING_COLUMNS)
 
 TEXT_CHARACTERS: Final = 512  # longer than any honest model name, tenant or path; a row stays a row
 REWRITE_PARTS: Final = 64  # a request's own fields are a few dozen; only a hostile one has more to drop
@@ -70,12 +70,18 @@ def exchange_row(recorded: Recorded) -> Row:
 
 def replay_row(replay: Replay) -> Row:
     """An ended replay in the order of REPLAY_COLUMNS."""
-    return (blob(replay.exchange_id), replay.arm, replay.probability, *_ending(replay))
+    return (blob(replay.exchange_id), replay.arm, replay.probability, replay.conversation, *_ending(replay))
 
 
 def pending_row(exchange_id: str, pending: Pending) -> Row:
     """A replay yet to be sent, in the order of REPLAY_COLUMNS."""
-    return (blob(exchange_id), pending.arm, pending.probability, *([None] * len(ENDING_COLUMNS)))
+    return (
+        blob(exchange_id),
+        pending.arm,
+        pending.probability,
+        pending.conversation,
+        *([None] * len(ENDING_COLUMNS)),
+    )
 
 
 def settlement(replay: Replay) -> Row:

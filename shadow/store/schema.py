@@ -13,7 +13,8 @@ How values are kept, in every column of both tables:
 
 `exchanges` has one row for each primary exchange. `replays` has one for each exchange × other arm; the facts in it are
 those of the replay's own exchange, NULL where nothing was sent. A pair is a join on `exchange_id`. A replay whose
-`outcome` is NULL is pending: it was drawn and has not ended; `sent_at` is set just before it is sent.
+`outcome` is NULL is pending: it was drawn and has not ended; `sent_at` is set just before it is sent. `conversation`
+is a hash that those drawn together share: a sample of conversations is no sample of independent exchanges.
 """
 
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ MIGRATIONS: Final = (
 ) STRICT, WITHOUT ROWID""",
             f"""CREATE TABLE replays (
     exchange_id BLOB NOT NULL, arm TEXT NOT NULL,
-    outcome TEXT, reason TEXT, probability REAL, sent_at REAL, rewrite TEXT,{FACTS},
+    outcome TEXT, reason TEXT, probability REAL, conversation INTEGER, sent_at REAL, rewrite TEXT,{FACTS},
     finish_reason_same INTEGER, tool_calls_same INTEGER, json_valid INTEGER, text_similarity REAL,
     PRIMARY KEY (exchange_id, arm)
 ) STRICT, WITHOUT ROWID""",

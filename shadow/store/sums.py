@@ -2,7 +2,8 @@
 
 The pairs are first copied into a temporary table, narrow and with whole numbers in the place of names: grouping it
 sorts a tenth of the bytes, and the writer's log is held only until the copy is made. Breakdowns with few segments are
-grouped together, by all their numbers in one, and taken apart again in the sums.
+grouped together, by all their numbers in one, and taken apart again in the sums; what is summed up by conversation
+first is not, for a conversation may be in several segments of one breakdown and in one of another.
 """
 
 import sqlite3
@@ -58,7 +59,7 @@ ARMS: Final = """SELECT arm, MIN(exchange_id), MAX(exchange_id) FROM replays
 # are over the same pairs, and a kind that lacks something is counted and left out.
 PAIRED, PRIMARY_COST, CANDIDATE_COST, NORMALISED, TTFT, TOTAL = (1 << bit for bit in range(6))
 KINDS: Final = 64
-COPY: Final = """CREATE TEMP TABLE pairs AS SELECT {groups}, 1.0 / r.probability AS w,
+COPY: Final = """CREATE TEMP TABLE pairs AS SELECT {groups}, 1.0 / r.probability AS w, r.conversation AS talk,
     (e.outcome = 'complete' AND e.error_kind IS NULL)
     + 2 * (e.cost_nano_usd IS NOT NULL) + 4 * (r.cost_nano_usd IS NOT NULL)
     + 8 * (e.cost_normalised_nano_usd IS NOT NULL AND r.cost_normalised_nano_usd IS NOT NULL)
@@ -79,11 +80,22 @@ MEASURES: Final = (
     ("total", TOTAL),
 )
 _SUMS: Final = (
-    *(f"SUM(x_{name}), SUM(w * x_{name}), SUM(x_{name} * x_{name})" for name, _ in MEASURES),
+    *(f"SUM(x_{name})" for name, _ in MEASURES),
     *(f"SUM(p_{name}), SUM(c_{name}), SUM(w * p_{name})" for name in ("cost", "normalised")),
 )
 SUMS: Final = """SELECT {group} * {kinds} + known AS k,
-    COUNT(*), COUNT(w), SUM(w), SUM(w * w), {sums} FROM pairs GROUP BY k"""
+    COUNT(*), COUNT(w), SUM(w), {sums} FROM pairs GROUP BY k"""
+# What has no conversation is one of its own.
+SPREAD: Final = """SELECT k, {outer} FROM (
+    SELECT {group} AS k, {inner} FROM pairs WHERE known & {paired} AND w IS NOT NULL
+    GROUP BY k, COALESCE(talk, -rowid)) GROUP BY k"""
+_INNER: Final = ", ".join(
+    f"SUM(w) FILTER (WHERE x_{name} IS NOT NULL) AS w_{name}, SUM(x_{name}) AS wx_{name}" for name, _ in MEASURES
+)
+_OUTER: Final = ", ".join(
+    f"COUNT(w_{name}), SUM(w_{name} * w_{name}), SUM(w_{name} * wx_{name}), SUM(wx_{name} * wx_{name})"
+    for name, _ in MEASURES
+)
 HISTOGRAM: Final = """SELECT {group} * {buckets} + {zero} + {bucket} AS k, SUM(w) FROM pairs
     WHERE known & {known} = {known} AND w IS NOT NULL GROUP BY k"""
 
@@ -105,6 +117,11 @@ class _Bundle:
         for index, size in zip(self.indices, self.sizes, strict=True):
             number = f"({number} * {size} + {_number(index, size)})"
         return number
+
+    def alone(self, at: int) -> str:
+        """The expression of the number that a group would have with the breakdown at this place alone."""
+        size, within = self.sizes[at], prod(self.sizes[at + 1 :])
+        return f"{self.name} / {prod(self.sizes)} * {size} + {self.name} / {within} % {size}"
 
     def apart(self, group: int) -> tuple[int, list[tuple[int, int]]]:
         """The arm's number, and each breakdown with the number of its segment."""
@@ -159,6 +176,7 @@ class Share:
         self._copy(bundles, " ".join(_join(index, one.dimensions) for index, one in enumerate(breakdowns)))
         for bundle in bundles:
             self._add_sums(bundle)
+            self._add_spread(bundle)
             for name, bits in MEASURES[2:]:
                 for side in ("primary", "candidate"):
                     self._add_histogram(bundle, name, side, bits | PAIRED)
@@ -181,6 +199,14 @@ class Share:
             group, known = divmod(key, KINDS)
             for replays in self._of(bundle, group):
                 _add_pairs(replays, known, [value or 0 for value in sums])
+
+    def _add_spread(self, bundle: _Bundle) -> None:
+        for at, (index, size) in enumerate(zip(bundle.indices, bundle.sizes, strict=True)):
+            query = SPREAD.format(group=bundle.alone(at), paired=PAIRED, inner=_INNER, outer=_OUTER)
+            for key, *sums in self._execute(query):
+                arm, segment = divmod(key, size)
+                found = self._found[index][self._arms[arm], self._segments[index][segment]]
+                _add_conversations(found, [value or 0 for value in sums])
 
     def _add_histogram(self, bundle: _Bundle, name: str, side: str, known: int) -> None:
         bucket = f"{side[0]}_{name}"
@@ -277,7 +303,7 @@ def _add_outcome(replays: Replays, ended: tuple[str, str | None], possible: bool
 
 def _add_pairs(replays: Replays, known: int, sums: Sequence[Any]) -> None:
     """Take in a group of completed replays of which the same is known. `sums` are in the order of SUMS."""
-    count, weighted, w, ww, *rest = sums
+    count, weighted, w, *rest = sums
     replays.outcomes["completed", None] += count
     replays.weights["completed", None] = replays.weights.get(("completed", None), 0.0) + w
     replays.unprojected += count - weighted
@@ -291,8 +317,15 @@ def _add_pairs(replays: Replays, known: int, sums: Sequence[Any]) -> None:
             replays.cost_unknown += count if name == "cost" else 0
             continue
         measure: Money | Duration = getattr(replays, name)
-        wx, wwx, wwxx = rest[3 * at : 3 * at + 3]
-        measure.moments.add(Moments(weighted, w, ww, wx, wwx, wwxx))
+        measure.moments.add(Moments(weighted, w, wx=rest[at]))
         if isinstance(measure, Money):
-            primary, candidate, w_primary = rest[3 * (at + 4) : 3 * (at + 5)]
+            primary, candidate, w_primary = rest[len(MEASURES) + 3 * at : len(MEASURES) + 3 * (at + 1)]
             measure.add(Money(count, primary, candidate, Moments(w_primary=w_primary)))
+
+
+def _add_conversations(replays: Replays, sums: Sequence[Any]) -> None:
+    """Take in the moments of the second order, of all conversations. `sums` are in the order of SPREAD."""
+    for at, (name, _) in enumerate(MEASURES):
+        count, ww, wwx, wwxx = sums[4 * at : 4 * at + 4]
+        measure: Money | Duration = getattr(replays, name)
+        measure.moments.add(Moments(ww=ww, wwx=wwx, wwxx=wwxx, conversations=count))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+import orjson
 from aiohttp import web
 
 from shadow.exchange import Observation, Replay, ReplayOutcome, Rewrite
@@ -10,6 +11,7 @@ from shadow.mirror.circuit import TRIPS_AFTER, State
 from shadow.mirror.performer import judged
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Dropped, Failed, Withheld
+from shadow.mirror.sampling import conversation, number_of
 from shadow.wire.prices import PriceBook
 from tests.mirror.making import (
     GOOD,
@@ -35,6 +37,7 @@ async def test_a_replay_becomes_a_complete_pair(serve, mirrors):
     assert submit(mirror, exchange) == []
     (replay,) = await ledger.ends(1)
     assert (replay.exchange_id, replay.arm, replay.probability) == (exchange.exchange_id, "ferry", 1.0)
+    assert replay.conversation == number_of(conversation(exchange, orjson.loads(exchange.request_body.head)))
     assert ends([replay]) == [(ReplayOutcome.COMPLETED, None)]
     assert replay.observation.answer.text == "Hi"
     assert str(replay.observation.cost.usd) == "0.000013"  # 9 × $1 + 2 × $2 per million

@@ -21,9 +21,9 @@ def test_its_size_counts_what_it_holds():
 
 
 def test_its_end_keeps_what_was_decided():
-    """Probability and rewriting belong to the row however it ends."""
-    plan = planned()
+    """Its part in the sample and its rewriting belong to the row however it ends."""
+    plan = planned(conversation=7)
     replay = plan.ended(ReplayOutcome.DROPPED, Dropped.STOPPING)
     assert (replay.exchange_id, replay.arm, replay.reason) == (plan.exchange_id, "ferry", "stopping")
-    assert (replay.probability, replay.rewrite) == (0.25, Rewrite(("a",)))
+    assert (replay.probability, replay.conversation, replay.rewrite) == (0.25, 7, Rewrite(("a",)))
     assert type(replay.reason) is str

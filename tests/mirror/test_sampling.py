@@ -6,7 +6,7 @@ import pytest
 
 from shadow.config import Sample, SampleRule, Where
 from shadow.exchange import Attribution
-from shadow.mirror.sampling import conversation, draw, rate, uniform
+from shadow.mirror.sampling import conversation, draw, number_of, rate, uniform
 from tests.mirror.making import JSON, chat
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
@@ -28,6 +28,14 @@ def test_the_rate_is_the_share_that_is_drawn():
     exchange = chat()
     drawn = sum(drawn_of(sample, exchange, talk(f"Question {n}")).drawn for n in range(20_000))
     assert abs(drawn - 1000) < 4 * (20_000 * 0.05 * 0.95) ** 0.5
+
+
+def test_a_conversation_has_one_number():
+    """Its turns share it, others do not, and it fits a signed column of 64 bits."""
+    exchange = chat()
+    keys = [conversation(exchange, body) for body in (talk("Hi"), talk("Hi", "Hello", "How?"), talk("Bye"))]
+    first, later, other = map(number_of, keys)
+    assert (first == later, first == other, max(first, other) < 2**63) == (True, False, True)
 
 
 def test_weighting_by_the_inverse_probability_gives_the_population():

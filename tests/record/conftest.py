@@ -36,7 +36,9 @@ class FakeMirror:
 
     def decide(self, exchange: Exchange, observation: Observation) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
         out = Replay(exchange.exchange_id, "canal", ReplayOutcome.SAMPLED_OUT, "not_drawn", 0.05)
-        return (out,), tuple(Planned(exchange, observation, arm, 0.5, b"{}", Rewrite()) for arm in self.arms)
+        return (out,), tuple(
+            Planned(exchange, observation, arm, 0.5, b"{}", Rewrite(), conversation=7) for arm in self.arms
+        )
 
     def submit(self, planned: Planned) -> Replay | None:
         self.submitted.append(planned)

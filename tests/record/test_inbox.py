@@ -25,7 +25,7 @@ async def test_an_exchange_is_read_decided_and_stored(inbox: Inbox, store: FakeS
     recorded = store.added[exchange_id(0)]
     assert recorded.observation.cost.usd == Decimal("0.0001")
     assert [(replay.arm, replay.outcome) for replay in recorded.ended] == [("canal", ReplayOutcome.SAMPLED_OUT)]
-    assert recorded.pending == (Pending("ferry", 0.5),)
+    assert recorded.pending == (Pending("ferry", 0.5, 7),)
 
 
 async def test_a_replay_is_submitted_after_the_commit(inbox: Inbox, store: FakeStore, mirror: FakeMirror) -> None:

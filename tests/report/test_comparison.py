@@ -34,7 +34,14 @@ DAY_S = 86_400.0
 def moments(pairs: int, x: float, primary: float = 0.0, w: float = 2.0) -> Moments:
     """So many pairs of equal weight and difference."""
     return Moments(
-        pairs, w * pairs, w * w * pairs, w * x * pairs, w * w * x * pairs, w * w * x * x * pairs, w * primary * pairs
+        pairs,
+        w * pairs,
+        w * w * pairs,
+        w * x * pairs,
+        w * w * x * pairs,
+        w * w * x * x * pairs,
+        w * primary * pairs,
+        pairs,
     )
 
 

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadow.exchange import Agreement, Attribution, Body, Cost, CostSource, Recorded, ReplayOutcome, Rewrite, Usage
+from shadow.exchange import (
+    Agreement,
+    Attribution,
+    Body,
+    Cost,
+    CostSource,
+    Pending,
+    Recorded,
+    ReplayOutcome,
+    Rewrite,
+    Usage,
+)
 from shadow.store.buckets import bucket
 from shadow.store.ids import blob
 from shadow.store.migrations import migrate
@@ -99,6 +110,14 @@ def test_an_ended_replay_becomes_a_row() -> None:
     assert row["text_similarity"] == 0.75
 
 
+def test_conversation_is_stored_with_the_draw() -> None:
+    """It is there from the plan on, and where a replay ended at once; 63 bits fit."""
+    most = 2**63 - 1
+    ended = named(REPLAY_COLUMNS, replay_row(replay(conversation=most)))
+    pending = named(REPLAY_COLUMNS, pending_row(exchange_id(0), Pending("ferry", 0.05, most)))
+    assert (ended["conversation"], pending["conversation"]) == (most, most)
+
+
 def test_a_replay_that_sent_nothing_has_no_facts() -> None:
     """Where nothing was sent only identity, outcome, reason and probability are set."""
     row = named(REPLAY_COLUMNS, replay_row(replay(outcome=ReplayOutcome.SAMPLED_OUT, reason="not_drawn")))
@@ -107,7 +126,7 @@ def test_a_replay_that_sent_nothing_has_no_facts() -> None:
 
 
 def test_a_pending_replay_has_no_outcome() -> None:
-    """A row that is yet to be sent has its identity and probability and nothing else."""
+    """A row that is yet to be sent has its identity and its part in the sample and nothing else."""
     [pending] = recorded(0, "ferry").pending
     row = named(REPLAY_COLUMNS, pending_row(exchange_id(0), pending))
     known = {name for name, value in row.items() if value is not None}

@@ -21,11 +21,17 @@ def stored(tmp_path: Path) -> Stored:
     return lambda recorded: store(tmp_path / "shadow.db", recorded)
 
 
-def pair(primary: int | None, candidate: int | None, probability: float | None = 0.5, **options: object) -> Recorded:
+def pair(
+    primary: int | None,
+    candidate: int | None,
+    probability: float | None = 0.5,
+    conversation: int | None = None,
+    **options: object,
+) -> Recorded:
     """A pair with these costs in nano-dollars."""
     one = exchange(**options)  # type: ignore[arg-type]
-    seen = observation(usd(candidate))
-    return Recorded(one, observation(usd(primary)), (replay(one, probability=probability, seen=seen),))
+    ended = replay(one, probability=probability, seen=observation(usd(candidate)))
+    return Recorded(one, observation(usd(primary)), (replace(ended, conversation=conversation),))
 
 
 def traffic(totals: Totals) -> Traffic:
@@ -62,7 +68,26 @@ class TestPairs:
     def test_moments_weigh_by_the_inverse_probability(self, stored: Stored) -> None:
         """x = 3 with weight 2 and x = −1 with weight 10."""
         moments = replays(read(stored([pair(1, 4, 0.5), pair(2, 1, 0.1)]), WHOLE)).cost.moments
-        assert moments == Moments(2, 12.0, 104.0, -4.0, -88.0, 136.0, 22.0)
+        assert moments == Moments(2, 12.0, 104.0, -4.0, -88.0, 136.0, 22.0, 2)
+
+    def test_moments_of_the_second_order_are_of_conversations(self, stored: Stored) -> None:
+        """Two turns of x = 3 and x = −1 with weight 2 are one of W = 4 and X = 4; a single one has W = 10, X = −10."""
+        talk = [pair(1, 4, 0.5, conversation=7), pair(2, 1, 0.5, conversation=7), pair(2, 1, 0.1, conversation=8)]
+        moments = replays(read(stored(talk), WHOLE)).cost.moments
+        assert moments == Moments(3, 14.0, 116.0, -6.0, -84.0, 116.0, 26.0, 2)
+
+    def test_conversation_across_segments_is_one_overall(self, stored: Stored) -> None:
+        """It is in both segments, and overall it has all its turns."""
+        talk = [pair(1, 4, feature="chat", conversation=7), pair(1, 4, feature="agents", conversation=7)]
+        by_feature, overall = read(stored(talk), Scope(breakdowns=(("feature",),))).breakdowns
+        each = [one.cost.moments.ww for one in by_feature.replays.values()]
+        assert (each, overall.replays["ferry", ()].cost.moments.ww) == ([4.0, 4.0], 16.0)
+
+    def test_a_conversation_counts_where_its_measure_is_known(self, stored: Stored) -> None:
+        """A turn of unknown cost adds nothing to its conversation's weight."""
+        talk = [pair(1, 4, conversation=7), pair(1, None, conversation=7), pair(None, 4, conversation=8)]
+        moments = replays(read(stored(talk), WHOLE)).cost.moments
+        assert (moments.conversations, moments.ww) == (1, 4.0)
 
     def test_pair_without_a_probability_is_summed_but_stands_for_nothing(self, stored: Stored) -> None:
         """Sums need no weight; an estimate does."""
