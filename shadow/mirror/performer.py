@@ -10,10 +10,10 @@ import aiohttp
 
 from shadow.exchange import Exchange, Replay, ReplayOutcome
 from shadow.log import where
-from shadow.mirror.answer import Allowance, Answer
 from shadow.mirror.arm import Arm, KeyUnavailableError
 from shadow.mirror.circuit import Leave
 from shadow.mirror.failures import SILENT, TRIPPING, failure, refuses_stream_options, retry_after_s
+from shadow.mirror.intake import Allowance, Intake
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Dropped, Failed, Withheld
 from shadow.mirror.replay import Target, open_session, send
@@ -45,7 +45,7 @@ class Run:
     """One replay while it is performed. `sent` turns true before the first byte leaves."""
 
     waiting: Waiting
-    answer: Answer
+    intake: Intake
     sent: bool = False
 
 
@@ -77,7 +77,7 @@ class Performer:
 
     async def perform(self, arm: Arm, waiting: Waiting) -> None:
         """See one replay to its end. Raises CancelledError alone; then too it is settled."""
-        run = Run(waiting, Answer(self._max_answer_bytes, self._allowance, self._clock))
+        run = Run(waiting, Intake(self._max_answer_bytes, self._allowance, self._clock))
         try:
             replay = await self._attempt(arm, run)
         except asyncio.CancelledError:
@@ -87,7 +87,7 @@ class Performer:
             log.error("a replay to %s broke: %s", arm.name, where(error))
             replay = waiting.planned.ended(ReplayOutcome.FAILED, Failed.INTERNAL)
         finally:
-            run.answer.release()
+            run.intake.release()
         await asyncio.shield(self.settle_soon(replay))  # it goes on where the worker is cancelled meanwhile
 
     def settle_soon(self, replay: Replay) -> asyncio.Task[None]:
@@ -142,7 +142,7 @@ class Performer:
             return planned.ended(ReplayOutcome.DROPPED, Dropped.STOPPING)
         run.sent = True
         started_at = self._wall()
-        exchange = await send(self._session, target, planned, run.answer, timeout_s=timeout_s, started_at=started_at)
+        exchange = await send(self._session, target, planned, run.intake, timeout_s=timeout_s, started_at=started_at)
         return await self._concluded(arm, planned, exchange, leave)
 
     async def _concluded(self, arm: Arm, planned: Planned, exchange: Exchange, leave: Leave) -> Replay:

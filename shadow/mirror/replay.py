@@ -21,7 +21,7 @@ from yarl import URL
 import shadow
 from shadow.egress import Proxy
 from shadow.exchange import Body, Exchange, Outcome
-from shadow.mirror.answer import Answer, NoRoomError, TooLargeError
+from shadow.mirror.intake import Intake, NoRoomError, TooLargeError
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Failed
 
@@ -84,19 +84,19 @@ async def send(
     session: aiohttp.ClientSession,
     target: Target,
     planned: Planned,
-    answer: Answer,
+    intake: Intake,
     *,
     timeout_s: float,
     started_at: float,
 ) -> Exchange:
     """The candidate's exchange. Every failure of the wire ends up in it; only cancellation is raised.
 
-    `answer` collects what comes in, within its bounds. `started_at` is Unix time.
+    `intake` collects what comes in, within its bounds. `started_at` is Unix time.
     """
     failed: Failed | None
     try:
         async with asyncio.timeout(timeout_s):
-            failed = await _carry(session, target, planned, answer)
+            failed = await _carry(session, target, planned, intake)
     except TimeoutError:
         failed = Failed.DEADLINE
     return Exchange(
@@ -108,27 +108,27 @@ async def send(
         attribution=planned.exchange.attribution,
         request_headers=(("content-type", "application/json"),),
         request_body=Body(planned.body, b"", len(planned.body)),
-        outcome=_outcome(answer, failed),
-        status=answer.status,
-        response_headers=answer.headers,
-        response_body=answer.body(),
-        first_byte_s=answer.first_byte_s,
-        total_s=answer.elapsed_s(),
-        arrivals=answer.arrivals(),
+        outcome=_outcome(intake, failed),
+        status=intake.status,
+        response_headers=intake.headers,
+        response_body=intake.body(),
+        first_byte_s=intake.first_byte_s,
+        total_s=intake.elapsed_s(),
+        arrivals=intake.arrivals(),
         failure=None if failed is None else failed.value,
     )
 
 
-def _outcome(answer: Answer, failed: Failed | None) -> Outcome:
+def _outcome(intake: Intake, failed: Failed | None) -> Outcome:
     if failed is None:
         return Outcome.COMPLETE
-    return Outcome.UPSTREAM_FAILED if answer.status is None else Outcome.UPSTREAM_TRUNCATED
+    return Outcome.UPSTREAM_FAILED if intake.status is None else Outcome.UPSTREAM_TRUNCATED
 
 
-async def _carry(session: aiohttp.ClientSession, target: Target, planned: Planned, answer: Answer) -> Failed | None:
+async def _carry(session: aiohttp.ClientSession, target: Target, planned: Planned, intake: Intake) -> Failed | None:
     """Send the request and take the answer in; what broke, if anything did."""
     try:
-        await _exchange(session, target, planned, answer)
+        await _exchange(session, target, planned, intake)
     except TooLargeError:
         return Failed.ANSWER_TOO_LARGE
     except NoRoomError:
@@ -138,25 +138,25 @@ async def _carry(session: aiohttp.ClientSession, target: Target, planned: Planne
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError):
         return Failed.CONNECT
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError):
-        return Failed.CONNECTION_LOST if answer.status is None else Failed.ANSWER_TRUNCATED
+        return Failed.CONNECTION_LOST if intake.status is None else Failed.ANSWER_TRUNCATED
     except (aiohttp.ClientError, HttpProcessingError):
         return Failed.PROTOCOL
     return None
 
 
-async def _exchange(session: aiohttp.ClientSession, target: Target, planned: Planned, answer: Answer) -> None:
+async def _exchange(session: aiohttp.ClientSession, target: Target, planned: Planned, intake: Intake) -> None:
     response = await session.post(
         URL(target.url + PATH, encoded=True),
         data=io.BytesIO(planned.body),  # sent in pieces: a large body in one write would hold up the loop
         headers=request_headers(target, planned.exchange_id),
         allow_redirects=False,
         proxy=target.proxy.url if target.proxy else None,
-        trace_request_ctx=answer,
+        trace_request_ctx=intake,
     )
     try:
-        answer.began(response.status, response.headers)
+        intake.began(response.status, response.headers)
         async for data in response.content.iter_any():
-            answer.chunk(data)
+            intake.chunk(data)
     except BaseException:
         response.close()  # the rest of the answer is nobody's: the connection goes with it
         raise

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from shadow.egress import Proxy
 from shadow.exchange import Outcome, Rewrite
-from shadow.mirror.answer import Allowance, Answer
+from shadow.mirror.intake import Allowance, Intake
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Failed
 from shadow.mirror.replay import Target, open_session, request_headers, send
@@ -33,9 +33,9 @@ async def perform():
         ):
             primary = chat()
             planned = Planned(primary, observed(primary), "ferry", 1.0, body, Rewrite())
-            answer = Answer(limit, Allowance(room), time.monotonic)
+            intake = Intake(limit, Allowance(room), time.monotonic)
             target = Target(f"{url}/v1", key=key, proxy=proxy)
-            return await send(session, target, planned, answer, timeout_s=timeout_s, started_at=1.0)
+            return await send(session, target, planned, intake, timeout_s=timeout_s, started_at=1.0)
 
         yield start
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shadow.mirror.answer import HEADER_CHARACTERS, MAX_ARRIVALS, Allowance, Answer, NoRoomError, TooLargeError
+from shadow.mirror.intake import HEADER_CHARACTERS, MAX_ARRIVALS, Allowance, Intake, NoRoomError, TooLargeError
 
 
 class Clock:
@@ -16,30 +16,30 @@ class Clock:
 def test_times_count_from_the_sent_head():
     """Connecting is not the candidate's time."""
     clock = Clock()
-    answer = Answer(100, Allowance(), clock)
+    intake = Intake(100, Allowance(), clock)
     clock.now += 5
-    answer.sent()
+    intake.sent()
     clock.now += 1
-    answer.chunk(b"ab")
+    intake.chunk(b"ab")
     clock.now += 1
-    answer.chunk(b"c")
-    assert (answer.first_byte_s, answer.arrivals()) == (1.0, ((2, 1.0), (3, 2.0)))
-    assert answer.body().head == b"abc"
+    intake.chunk(b"c")
+    assert (intake.first_byte_s, intake.arrivals()) == (1.0, ((2, 1.0), (3, 2.0)))
+    assert intake.body().head == b"abc"
 
 
 def test_an_answer_beyond_its_bound_is_cut():
     """The chunk that would outgrow it is not kept."""
-    answer = Answer(3, Allowance(), Clock())
-    answer.chunk(b"abc")
+    intake = Intake(3, Allowance(), Clock())
+    intake.chunk(b"abc")
     with pytest.raises(TooLargeError):
-        answer.chunk(b"d")
-    assert answer.body().head == b"abc"
+        intake.chunk(b"d")
+    assert intake.body().head == b"abc"
 
 
 def test_all_answers_share_one_allowance():
     """Many answers at once are bounded together, and room comes back when one is done."""
     allowance = Allowance(max_bytes=5)
-    one, other = Answer(100, allowance, Clock()), Answer(100, allowance, Clock())
+    one, other = Intake(100, allowance, Clock()), Intake(100, allowance, Clock())
     one.chunk(b"abc")
     with pytest.raises(NoRoomError):
         other.chunk(b"def")
@@ -51,15 +51,15 @@ def test_all_answers_share_one_allowance():
 
 def test_only_known_headers_are_kept_and_short():
     """A cookie of the candidate's is nobody's business, and a long value does not fill the store."""
-    answer = Answer(100, Allowance(), Clock())
-    answer.began(200, {"Content-Type": "x" * 9999, "Set-Cookie": "a=b", "X-Request-ID": "r"})
-    assert answer.headers == (("content-type", "x" * HEADER_CHARACTERS), ("x-request-id", "r"))
+    intake = Intake(100, Allowance(), Clock())
+    intake.began(200, {"Content-Type": "x" * 9999, "Set-Cookie": "a=b", "X-Request-ID": "r"})
+    assert intake.headers == (("content-type", "x" * HEADER_CHARACTERS), ("x-request-id", "r"))
 
 
 def test_arrivals_are_bounded():
     """A drip of single bytes costs bounded memory."""
-    answer = Answer(1 << 20, Allowance(), Clock())
+    intake = Intake(1 << 20, Allowance(), Clock())
     for _ in range(MAX_ARRIVALS + 5):
-        answer.chunk(b"x")
-    assert len(answer.arrivals()) == MAX_ARRIVALS
-    assert answer.body().size == MAX_ARRIVALS + 5
+        intake.chunk(b"x")
+    assert len(intake.arrivals()) == MAX_ARRIVALS
+    assert intake.body().size == MAX_ARRIVALS + 5

@@ -37,8 +37,8 @@ class Allowance:
         self.used_bytes -= count
 
 
-class Answer:
-    """One answer. Times count from the moment at which the request's head was sent; `clock` gives monotonic seconds."""
+class Intake:
+    """What has come of one answer. Times count from when the request's head was sent; `clock` gives seconds."""
 
     def __init__(self, max_bytes: int, allowance: Allowance, clock: Callable[[], float]) -> None:
         self.status: int | None = None
