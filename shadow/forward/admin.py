@@ -9,7 +9,7 @@ from aiohttp import web
 
 from shadow.config import Admin as AdminConfig
 from shadow.forward.metrics import Metrics
-from shadow.forward.recorder import DOWN, Recorder
+from shadow.forward.recorder_client import DOWN, RecorderClient
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 READING: Final = frozenset({"GET", "HEAD"})
@@ -46,7 +46,7 @@ class Access:
 class Admin:
     """The pages of the admin port. `ready` tells whether the data port accepts, `access` who may see the rest."""
 
-    def __init__(self, access: Access, metrics: Metrics, recorder: Recorder, ready: Callable[[], bool]) -> None:
+    def __init__(self, access: Access, metrics: Metrics, recorder: RecorderClient, ready: Callable[[], bool]) -> None:
         self._access = access
         self._metrics = metrics
         self._recorder = recorder

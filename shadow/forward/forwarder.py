@@ -11,7 +11,7 @@ from shadow.forward.admin import Access, Admin
 from shadow.forward.handoff import Handoff
 from shadow.forward.metrics import Metrics
 from shadow.forward.passage import Passages
-from shadow.forward.recorder import Recorder
+from shadow.forward.recorder_client import RecorderClient
 from shadow.forward.refusals import FAILED, REQUEST_REFUSALS
 from shadow.forward.server import Server
 
@@ -31,7 +31,7 @@ class Forwarder:
         self.ready = False
         self.port = self.admin_port = 0
         self.metrics = Metrics(tuple(refusal.code for refusal in (*REQUEST_REFUSALS, FAILED)))
-        self._recorder = Recorder(socket_path)
+        self._recorder = RecorderClient(socket_path)
         handoff = config.handoff
         self.handoff = Handoff(self._recorder.add, self.metrics, int(handoff.max_bytes), handoff.max_delay_ms / 1000)
         self._passages = Passages(config, fingerprint_secret, self.metrics, self.handoff)

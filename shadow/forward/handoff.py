@@ -10,7 +10,7 @@ from typing import Final
 
 from shadow.exchange import Exchange
 from shadow.forward.metrics import Metrics
-from shadow.forward.recorder import ACCEPTED, AWAY, DOWN
+from shadow.forward.recorder_client import ACCEPTED, AWAY, DOWN
 from shadow.frames import pack
 from shadow.log import where
 from shadow.tasks import spawn

@@ -38,7 +38,7 @@ class Allowance:
 
 
 class Intake:
-    """What has come of one answer. Times count from when the request's head was sent; `clock` gives seconds."""
+    """What has come of one answer. Times count from when the request's head was sent; `clock` gives monotonic time."""
 
     def __init__(self, max_bytes: int, allowance: Allowance, clock: Callable[[], float]) -> None:
         self.status: int | None = None

@@ -14,7 +14,7 @@ DOWN: Final = (aiohttp.ClientError, OSError, TimeoutError)
 AWAY: Final = (aiohttp.ClientConnectorError, TimeoutError)  # of those: whatever it died of, it was not this request
 
 
-class Recorder:
+class RecorderClient:
     """A client of the recorder's socket."""
 
     def __init__(self, socket_path: Path) -> None:
