@@ -13,7 +13,7 @@ VALUE_CHARACTERS: Final = 256  # as the forwarder bounds what it finds in header
 Path = tuple[str, ...]  # keys from the body's top, one a level
 
 
-class Completion:
+class BodyAttribution:
     """The recorder's share of one configuration's attribution."""
 
     def __init__(self, rules: AttributionRules, registry: Registry) -> None:

@@ -13,7 +13,7 @@ from shadow.exchange import Exchange, Observation, Pending, Recorded, Replay
 from shadow.frames import FrameError, unpack
 from shadow.log import where
 from shadow.mirror.planned import Planned
-from shadow.record.attribution import Completion
+from shadow.record.attribution import BodyAttribution
 from shadow.record.delayed_cost import DelayedCosts, Owed, owed
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
@@ -48,7 +48,7 @@ class Store(Protocol):
 class Inbox:
     """Turns batches of frames into committed rows and submitted replays."""
 
-    completion: Completion
+    attribution: BodyAttribution
     observe: Observe
     mirror: Mirror
     store: Store
@@ -95,7 +95,7 @@ class Inbox:
     def _examined(self, arrived: Exchange) -> Examined:
         """The exchange as it is recorded: from here on a credential is with what is owed, or nowhere."""
         bare = arrived if arrived.credential is None else replace(arrived, credential=None)
-        exchange = self.completion.complete(bare)
+        exchange = self.attribution.complete(bare)
         observation = self.observe(exchange)
         return exchange, observation, owed(exchange, observation, arrived.credential)
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from shadow.config import Config
 from shadow.mirror.mirror import Mirror
-from shadow.record.attribution import Completion
+from shadow.record.attribution import BodyAttribution
 from shadow.record.delayed_cost import DelayedCosts
 from shadow.record.generations import generations
 from shadow.record.inbox import Inbox
@@ -50,7 +50,7 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
         try:
             async with _asking(config, store, metrics) as delayed:
                 inbox = Inbox(
-                    completion=Completion(config.attribution, config.registry),
+                    attribution=BodyAttribution(config.attribution, config.registry),
                     observe=partial(observe, book=PriceBook.for_primary(config)),
                     mirror=mirror,
                     store=store,

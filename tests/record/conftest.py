@@ -15,7 +15,7 @@ from shadow.exchange import Exchange, Observation, Replay, ReplayOutcome, Rewrit
 from shadow.mirror.arm import ArmState
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Dropped
-from shadow.record.attribution import Completion
+from shadow.record.attribution import BodyAttribution
 from shadow.record.inbox import Inbox
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
@@ -78,7 +78,7 @@ def metrics() -> Metrics:
 @pytest.fixture
 def inbox(config: Config, store: FakeStore, mirror: FakeMirror, metrics: Metrics) -> Inbox:
     return Inbox(
-        completion=Completion(config.attribution, config.registry),
+        attribution=BodyAttribution(config.attribution, config.registry),
         observe=partial(observe, book=PriceBook.for_primary(config)),
         mirror=mirror,
         store=store,

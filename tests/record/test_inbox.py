@@ -74,7 +74,7 @@ async def test_a_batch_is_stored_whole_or_not_at_all(inbox: Inbox, store: FakeSt
 
 async def test_the_callers_attribution_is_completed(inbox: Inbox, store: FakeStore) -> None:
     """What is stored is what all rules together found."""
-    inbox = replace(inbox, completion=Upper())  # type: ignore[arg-type]
+    inbox = replace(inbox, attribution=Upper())  # type: ignore[arg-type]
     await inbox.take(batch(0))
     assert store.added[exchange_id(0)].exchange.path == "/API/V1/CHAT/COMPLETIONS"
 
@@ -147,7 +147,7 @@ async def test_without_a_queue_a_key_is_let_go(inbox: Inbox, store: FakeStore) -
 
 
 class Upper:
-    """A completion that can be told from none."""
+    """An attribution that can be told from none."""
 
     def complete(self, seen: object) -> object:
         return replace(seen, path=seen.path.upper())  # type: ignore[type-var, attr-defined]
