@@ -1,5 +1,6 @@
 """Text in columns for a terminal: safe names, numbers people read, tables that line up. Pure."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,9 +72,9 @@ def table(rows: Sequence[Sequence[Cell]], paint: Paint, *, left: int = 1) -> lis
 
 
 def wrapped(text: str, width: int, indent: str = "", then: str | None = None) -> list[str]:
-    """Words in lines of at most so many columns; lines after the first begin with `then`."""
+    """Words in lines of at most so many columns, a % with its number; lines after the first begin with `then`."""
     lines, line = [], indent
-    for word in text.split():
+    for word in re.findall(r"\S+(?: %\S*)?", text):
         if columns(line) + columns(word) + 1 > width and line.strip():
             lines.append(line.rstrip())
             line = indent if then is None else then

@@ -32,11 +32,11 @@ from shadow.report.totals import Scope, Traffic
 WIDTH_LEAST: Final = 80  # narrower, and columns of numbers no longer stand side by side
 
 LEGEND: Final = """A pair is one request that both arms answered well. Eligible are the calls that could have been
-replayed, drawn are those that the sample took. Sums over pairs are exact, both arms' cost of the very same requests.
-Figures with * are estimates for the eligible traffic: each pair counts for as many exchanges as its chance of being
-drawn says, and brackets hold a 95 % interval. Uncached means every prompt token at its uncached price, so that a warm
-cache is not taken for a saving. An error is a model call without a whole, good answer; at a candidate, a replay that
-failed."""
+replayed, drawn are those that the sample took; what had no chance of being drawn is in no estimate. Sums over pairs are
+exact, both arms' cost of the very same requests. Figures with * are estimates for the eligible traffic: each pair
+counts for as many exchanges as its chance of being drawn says, and brackets hold a 95 % interval. Uncached means every
+prompt token at its uncached price, so that a warm cache is not taken for a saving. An error is a model call without a
+whole, good answer; at a candidate, a replay that failed."""
 ERRORS: Final = "† Error rates are over different requests: what failed at the primary is never replayed."
 SEGMENTS: Final = """To break this down add --by tenant, --by feature, --by model or --by plan, or several, or combine
 them: --by tenant,feature."""

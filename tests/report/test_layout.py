@@ -63,6 +63,11 @@ def test_words_are_wrapped() -> None:
     assert wrapped("one two three", 9, "", "  ") == ["one two", "  three"]
 
 
+def test_a_number_stays_with_its_unit() -> None:
+    """A line does not begin with a per cent sign."""
+    assert wrapped("errors (2.5 %), or so", 12) == ["errors", "(2.5 %), or", "so"]
+
+
 def test_nothing_to_wrap() -> None:
     """No words, no lines."""
     assert wrapped("", 10) == []
