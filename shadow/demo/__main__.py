@@ -9,11 +9,11 @@ import orjson
 
 from shadow.demo.candidates import Candidate
 from shadow.demo.misbehaving import MISBEHAVING
+from shadow.demo.openrouter import OpenRouter
 from shadow.demo.provider import Behaviour, Early, StandIn
 from shadow.demo.quirks import QUIRKS
 from shadow.demo.recorded import Recorded
 from shadow.demo.scenarios import HEADER, MODEL_PREFIX, SCENARIOS
-from shadow.demo.upstream import OpenRouter
 
 port_option = click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Where to listen; 0: any free port."

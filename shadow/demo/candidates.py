@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from shadow.demo import openrouter
+from shadow.demo import openrouter_wire as wire
 from shadow.demo.catalogue import THRIFTY
 from shadow.demo.model import Generation, Model, generate
-from shadow.demo.openrouter import Json, dumps, event
+from shadow.demo.openrouter import TOKENS_PER_CHUNK, changes, invalid, tool_call
+from shadow.demo.openrouter_wire import Json, dumps, event
 from shadow.demo.quirks import JSON, Placing, Quirks, refusal
 from shadow.demo.request import Request
 from shadow.demo.script import Headers, Part, Pause, Script, chunked, whole
-from shadow.demo.upstream import TOKENS_PER_CHUNK, changes, invalid, tool_call
 
 EVENTS: Final[Headers] = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 
@@ -80,7 +80,7 @@ def _stream(quirks: Quirks, said: Generation, asked: bool) -> Iterator[Part]:
         if number:
             yield Pause(said.token_s * TOKENS_PER_CHUNK)
         yield event(data)
-    yield openrouter.DONE
+    yield wire.DONE
 
 
 def _chunks(quirks: Quirks, said: Generation, asked: bool) -> Iterator[Json]:
@@ -110,7 +110,7 @@ def _envelope(said: Generation, kind: str) -> Json:
     return {
         "id": f"chatcmpl-{said.digest[:29]}",
         "object": kind,
-        "created": openrouter.CREATED,
+        "created": wire.CREATED,
         "model": said.model.permaslug,
     }
 

@@ -20,11 +20,11 @@ from shadow.demo import settings
 from shadow.demo.candidates import Candidate
 from shadow.demo.catalogue import FLAKY, THRIFTY
 from shadow.demo.misbehaving import fails_at_times
+from shadow.demo.openrouter import OpenRouter
 from shadow.demo.provider import StandIn
 from shadow.demo.quirks import OPENAI, VLLM
 from shadow.demo.settings import FLAKY_KEY, THRIFTY_KEY, Places
 from shadow.demo.traffic import Heard, send_all
-from shadow.demo.upstream import OpenRouter
 from shadow.demo.workload import FEATURES, TENANTS, Call, calls
 
 CALLS: Final = 400  # enough for a comparison per tenant, few enough for a few seconds

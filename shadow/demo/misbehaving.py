@@ -4,7 +4,7 @@ import hashlib
 from typing import Final
 
 from shadow.demo.candidates import EVENTS, Candidate
-from shadow.demo.openrouter import DONE, dumps, event
+from shadow.demo.openrouter_wire import DONE, dumps, event
 from shadow.demo.provider import Behaviour
 from shadow.demo.quirks import JSON, VLLM, refusal
 from shadow.demo.request import Request

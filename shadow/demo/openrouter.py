@@ -1,164 +1,163 @@
-"""The wire of OpenRouter, as a provider writes it: headers, ids, comments, chunks, usage, errors.
+"""What the stand-in for OpenRouter answers: a scenario where the request names one, else what its models say."""
 
-Pure: everything is decided by arguments. Shapes follow OpenRouter's API reference (openrouter.ai/docs/api_reference)
-and recorded exchanges.
-"""
-
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-import orjson
+from shadow.demo import openrouter_wire as wire
+from shadow.demo.catalogue import OPENROUTER
+from shadow.demo.model import Generation, Model, generate
+from shadow.demo.openrouter_wire import Json
+from shadow.demo.request import Request, RequestHead
+from shadow.demo.scenarios import HEADER, MODEL_PREFIX, SCENARIOS
+from shadow.demo.scenarios.endpoints import generation
+from shadow.demo.scenarios.scenario import CHAT_PATH
+from shadow.demo.script import Part, Pause, Script, chunked, whole
 
-from shadow.demo.script import Headers
-
-Json = dict[str, Any]
-
-CREATED: Final = 1_785_000_000  # one fixed moment of 2026: answers depend on nothing but the request
-COMMENT: Final = b": OPENROUTER PROCESSING\n\n"
-PADDING: Final = b"\n         \n"  # keep-alive before a JSON body: a line break, nine spaces, a line break
-DONE: Final = b"data: [DONE]\n\n"
-EXPOSED: Final = "X-Generation-Id, X-Provider-Name, cf-ray"
-
-
-def generation_id(*of: object) -> str:
-    """An id in OpenRouter's form: `gen-`, Unix seconds, twenty letters and digits."""
-    return f"gen-{CREATED}-{_digest(*of)[:20]}"
+TOKENS_PER_CHUNK: Final = 3  # providers batch a few tokens into a network chunk
+GENERATION_PATH: Final = "/api/v1/generation"
+ENDPOINTS: Final = {("GET", SCENARIOS[name].path): SCENARIOS[name] for name in ("models", "key", "credits")}
 
 
-def headers(identity: str | None = None, content_type: str = "application/json") -> Headers:
-    """What OpenRouter's edge sends with an answer; `identity` is the generation's id, where there is a generation."""
-    sent: list[tuple[str, str]] = [
-        ("Date", "Sat, 25 Jul 2026 17:20:00 GMT"),
-        ("Content-Type", content_type),
-        ("Access-Control-Allow-Origin", "*"),
-        ("Access-Control-Expose-Headers", EXPOSED),
-        ("Permissions-Policy", 'payment=(self "https://checkout.stripe.com")'),
-        ("Referrer-Policy", "no-referrer, strict-origin-when-cross-origin"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Server", "cloudflare"),
-        ("CF-RAY", f"{_digest('ray', identity)[:16]}-AMS"),
-    ]
-    if content_type.startswith("text/event-stream"):
-        sent.append(("Cache-Control", "no-cache"))
-    if identity is not None:
-        sent.append(("X-Generation-Id", identity))
-    return tuple(sent)
+class OpenRouter:
+    """A behaviour for `StandIn`. The n-th of several equal requests gets an id of its own, all else is the same."""
+
+    def __init__(self, models: Sequence[Model] = OPENROUTER, seed: int = 0) -> None:
+        self._models = {model.name: model for model in models}
+        self._seed = seed
+        self._asked: Counter[str] = Counter()
+        self._costs: dict[str, Decimal] = {}  # by generation id, for `GET /generation`
+
+    def early(self, head: RequestHead) -> Script | None:
+        """What is answered before the body has come: one scenario does that."""
+        scenario = SCENARIOS.get(head.header(HEADER) or "")
+        return scenario.early(head) if scenario and scenario.early else None
+
+    def __call__(self, request: Request) -> Script:
+        """The answer to a request."""
+        head = request.head
+        name = _scenario_named(request)
+        if name is not None:
+            scenario = SCENARIOS.get(name)
+            if scenario is None:
+                return failure(400, f"{MODEL_PREFIX}{name} is not a valid model ID")
+            return scenario.answer(request, self._count(f"{name} {head.target}"))
+        if (head.method, head.path) == ("POST", CHAT_PATH):
+            return self._chat(request)
+        if (head.method, head.path) == ("GET", GENERATION_PATH):
+            return self._generation(request)
+        standing = ENDPOINTS.get((head.method, head.path))
+        return standing.answer(request, self._count(head.target)) if standing else failure(404, "Not Found")
+
+    def _count(self, what: str) -> int:
+        """How many like it came before."""
+        self._asked[what] += 1
+        return self._asked[what] - 1
+
+    def _generation(self, request: Request) -> Script:
+        """The facts of a generation, after a while. Ids of scenarios are known, too, at the price of a short answer."""
+        asked = request.head.query.get("id", "")
+        if asked in self._costs:
+            cost = self._costs[asked]
+            return generation(total_cost=cost, usage=cost)(request, self._count(request.head.target))
+        if not asked.startswith("gen-"):
+            return failure(404, f"Generation {asked} not found")
+        return generation()(request, self._count(request.head.target))
+
+    def _chat(self, request: Request) -> Script:
+        problem = invalid(request)
+        if problem:
+            return failure(400, problem)
+        asked = str(request.json.get("model"))
+        model = self._models.get(asked.partition(":")[0])
+        if model is None:
+            return failure(400, f"{asked} is not a valid model ID")
+        said = generate(model, request.json, self._seed)
+        identity = wire.generation_id(said.digest, self._count(said.digest))
+        self._costs[identity] = said.cost_usd
+        if request.json.get("stream"):
+            return chunked(200, wire.headers(identity, "text/event-stream"), _stream(identity, said))
+        length = Pause(said.first_token_s + said.token_s * said.completion_tokens)
+        body = wire.dumps(_completion(identity, said))
+        # The status line goes out before the model is done, as it does at OpenRouter.
+        return chunked(200, wire.headers(identity), (length, body))
 
 
-def usage(prompt: int, completion: int, cost: Decimal | None, **more: Any) -> Json:
-    """Usage in full. `more` replaces or adds members of any level by their own names."""
-    found: Json = {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "cost": cost,
-        "is_byok": False,
-        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0},
-        "cost_details": {"upstream_inference_cost": cost},
-        "completion_tokens_details": {"reasoning_tokens": 0, "image_tokens": 0, "audio_tokens": 0},
-    }
-    for name, value in more.items():
-        places = [part for part in found.values() if isinstance(part, dict) and name in part]
-        (places[0] if places else found)[name] = value
-    return found
+def _scenario_named(request: Request) -> str | None:
+    """The scenario that a request names, by header or by its model (`fake/plain`, `fake/plain:nitro`)."""
+    name = request.head.header(HEADER)
+    if name is not None:
+        return name
+    model = request.json.get("model")
+    if not isinstance(model, str) or not model.startswith(MODEL_PREFIX):
+        return None
+    return model.removeprefix(MODEL_PREFIX).partition(":")[0]
 
 
-def completion(identity: str, choices: Sequence[Json], spent: Json | None, **more: Any) -> Json:
-    """A whole chat completion."""
-    return {
-        "id": identity,
-        "object": "chat.completion",
-        "created": CREATED,
-        "model": "openai/gpt-4o-mini-2024-07-18",
-        "provider": "OpenAI",
-        "system_fingerprint": None,
-        "choices": list(choices),
-        "usage": spent,
-        **more,
-    }
+def failure(status: int, message: str) -> Script:
+    """An error before any generation."""
+    return whole(status, wire.headers(), wire.dumps(wire.error(status, message)))
 
 
-def chunk(identity: str, choices: Sequence[Json], **more: Any) -> Json:
-    """One chunk of a streamed chat completion."""
-    return {
-        "id": identity,
-        "object": "chat.completion.chunk",
-        "created": CREATED,
-        "model": "openai/gpt-4o-mini-2024-07-18",
-        "provider": "OpenAI",
-        "choices": list(choices),
-        **more,
-    }
+def invalid(request: Request) -> str | None:
+    """What is wrong with the body of a chat completion, if anything is."""
+    messages = request.json.get("messages")
+    if not request.json:
+        return "Invalid JSON body"
+    if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
+        return "Input required: specify 'messages'"
+    return None
 
 
-def choice(message: Json, finish: str | None = "stop", native: str | None = None, index: int = 0, **more: Any) -> Json:
-    """A choice of a whole completion. `native` is the provider's own word for why it ended; None: the same word."""
-    return {
-        "index": index,
-        "logprobs": None,
-        "finish_reason": finish,
-        "native_finish_reason": native or finish,
-        "message": {"role": "assistant", "content": None, "refusal": None, "reasoning": None, **message},
-        **more,
-    }
+def _completion(identity: str, said: Generation) -> Json:
+    message: Json = {"content": said.text or None}
+    if said.thoughts:
+        message["reasoning"] = "".join(said.thoughts)
+    if said.tool is not None:
+        message["tool_calls"] = [tool_call(said)]
+    choice = wire.choice(message, said.finish_reason, _native(said))
+    return wire.completion(identity, [choice], _usage(said), **_served(said))
 
 
-def delta(change: Json, finish: str | None = None, native: str | None = None, index: int = 0, **more: Any) -> Json:
-    """A choice of a chunk."""
-    return {
-        "index": index,
-        "delta": {"role": "assistant", "content": "", **change},
-        "finish_reason": finish,
-        "native_finish_reason": native or finish,
-        "logprobs": None,
-        **more,
-    }
+def _stream(identity: str, said: Generation) -> Iterator[Part]:
+    yield wire.COMMENT
+    yield Pause(said.first_token_s)
+    for change in changes(said, reasoning="reasoning"):
+        yield wire.event(wire.chunk(identity, [wire.delta(change)], **_served(said)))
+        yield Pause(said.token_s * TOKENS_PER_CHUNK)
+    for data in wire.usage_chunks(identity, "C", _usage(said), said.finish_reason, **_served(said)):
+        yield wire.event(data)
+    yield wire.DONE
 
 
-def usage_chunks(identity: str, shape: str, spent: Json, finish: str = "stop", **more: Any) -> Iterator[Json]:
-    """How a stream ends, by the three shapes that recordings show.
-
-    A: one choice without a finish reason carries the usage, after a chunk that gave the reason (late 2025).
-    B: no choices at all, as OpenAI does it (early 2026).
-    C: one choice that gives the finish reason again (since July 2026).
-    """
-    yield chunk(identity, [delta({}, finish)], **more)
-    again = {"A": [delta({})], "B": [], "C": [delta({}, finish)]}[shape]
-    yield chunk(identity, again, usage=spent, **({"service_tier": None} if shape == "C" else {}), **more)
-
-
-def error(code: int | str | None, message: str, metadata: Json | None = None, **more: Any) -> Json:
-    """An error's envelope."""
-    inner: Json = {"message": message}
-    if code is not None:
-        inner["code"] = code
-    if metadata is not None:
-        inner["metadata"] = metadata
-    return {"error": inner, **more}
+def changes(said: Generation, reasoning: str) -> Iterator[Json]:
+    """The deltas of a streamed answer: reasoning (under the name this provider has for it), text, tool call."""
+    for start in range(0, len(said.thoughts), TOKENS_PER_CHUNK):
+        yield {reasoning: "".join(said.thoughts[start : start + TOKENS_PER_CHUNK])}
+    for start in range(0, len(said.pieces), TOKENS_PER_CHUNK):
+        yield {"content": "".join(said.pieces[start : start + TOKENS_PER_CHUNK])}
+    if said.tool is not None:
+        call = tool_call(said)
+        text = call["function"]["arguments"]
+        yield {"tool_calls": [{**call, "function": {"name": said.tool, "arguments": ""}}]}
+        for start in range(0, len(text), 12):
+            yield {"tool_calls": [{"index": 0, "function": {"arguments": text[start : start + 12]}}]}
 
 
-def event(data: Mapping[str, Any], name: str | None = None) -> bytes:
-    """One event of a stream; only /responses and /messages name theirs."""
-    return (b"event: %s\n" % name.encode() if name else b"") + b"data: " + dumps(data) + b"\n\n"
+def tool_call(said: Generation) -> Json:
+    """The whole call of a tool."""
+    function = {"name": said.tool, "arguments": said.arguments}
+    return {"index": 0, "id": f"call_{said.digest[:24]}", "type": "function", "function": function}
 
 
-def dumps(value: Any) -> bytes:
-    """Compact JSON in which a Decimal is a number with exactly its value."""
-    return orjson.dumps(value, default=_number)
+def _usage(said: Generation) -> Json:
+    return wire.usage(said.prompt_tokens, said.completion_tokens, said.cost_usd, reasoning_tokens=len(said.thoughts))
 
 
-def _number(value: object) -> int | float:
-    if not isinstance(value, Decimal):
-        raise TypeError
-    if value == value.to_integral_value():
-        return int(value)
-    written = float(value)  # JSON numbers of up to 15 digits survive this; the check is for the sixteenth
-    if Decimal(repr(written)) != value:
-        raise ValueError("the amount has more digits than a JSON number carries")
-    return written
+def _native(said: Generation) -> str:
+    return said.model.native_stop if said.finish_reason == "stop" else said.finish_reason
 
 
-def _digest(*of: object) -> str:
-    return hashlib.sha256(repr(of).encode()).hexdigest()
+def _served(said: Generation) -> Json:
+    return {"model": said.model.permaslug, "provider": said.model.provider}

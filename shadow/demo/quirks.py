@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Final
 
 from shadow.demo.model import Generation
-from shadow.demo.openrouter import Json, dumps, event
+from shadow.demo.openrouter_wire import Json, dumps, event
 from shadow.demo.script import Headers, Part, Pause, Script, whole
 
 JSON: Final[Headers] = (("content-type", "application/json"),)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from shadow.demo.openrouter import dumps
+from shadow.demo.openrouter_wire import dumps
 from shadow.demo.workload import Call
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-from shadow.demo.openrouter import Json
+from shadow.demo.openrouter_wire import Json
 from shadow.demo.scenarios.scenario import CHAT_PATH
 from shadow.demo.scenarios.streams import TOOL
 

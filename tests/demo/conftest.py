@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shadow.demo.openrouter import OpenRouter
 from shadow.demo.provider import StandIn
-from shadow.demo.upstream import OpenRouter
 
 
 @pytest.fixture

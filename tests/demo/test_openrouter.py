@@ -1,49 +1,80 @@
-"""OpenRouter's shapes as they are written."""
+"""The stand-in for OpenRouter where no scenario is named: models that answer, plainly and streamed."""
 
-import json
 from decimal import Decimal
+from typing import Any
 
+import openai
+import orjson
 import pytest
 
-from shadow.demo import openrouter
-from tests.recorded import load, requires_recorded
+from shadow.demo.catalogue import OPENROUTER
+from shadow.demo.model import generate
+from shadow.demo.provider import StandIn
+from shadow.demo.scenarios import Ask
+from shadow.demo.scenarios.streams import TOOL
+from tests.demo.wire import Heard, hear
+
+MESSAGES = [{"role": "user", "content": "Hello"}]
+NAMES = [model.name for model in OPENROUTER]
 
 
-def test_an_id_has_the_recorded_form() -> None:
-    """`gen-`, seconds, twenty characters; different for different things."""
-    prefix, seconds, rest = openrouter.generation_id("a", 1).split("-")
-    assert (prefix, seconds.isdigit(), len(rest)) == ("gen", True, 20)
-    assert openrouter.generation_id("a", 1) != openrouter.generation_id("a", 2)
+async def ask(stand_in: StandIn, path: str = "/api/v1/chat/completions", **body: Any) -> Heard:
+    return await hear(stand_in, Ask("POST", path, (), orjson.dumps(body)))
 
 
-def test_decimals_are_written_exactly() -> None:
-    """A Decimal becomes the number it is; one that a JSON number cannot hold is refused, not rounded."""
-    assert openrouter.dumps({"cost": Decimal("0.0000102")}) == b'{"cost":0.0000102}'
-    with pytest.raises(TypeError):
-        openrouter.dumps({"cost": Decimal("0.12345678901234567890")})
+@pytest.mark.parametrize("model", OPENROUTER, ids=NAMES)
+async def test_plain_and_streamed_say_the_same(stand_in: StandIn, model: Any) -> None:
+    """The official client reads the model's words and its usage from both, at the model's cost."""
+    said = generate(model, {"messages": MESSAGES})
+    async with openai.AsyncOpenAI(base_url=f"{stand_in.url}/api/v1", api_key="sk-x", max_retries=0) as client:
+        whole = await client.chat.completions.create(model=model.name, messages=MESSAGES)
+        stream = await client.chat.completions.create(model=model.name, messages=MESSAGES, stream=True)
+        chunks = [chunk async for chunk in stream]
+    assert whole.choices[0].message.content == said.text
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == said.text
+    assert whole.usage == chunks[-1].usage
+    assert whole.usage is not None
+    assert Decimal(repr(whole.usage.cost)) == said.cost_usd
+    assert (whole.model, chunks[0].model) == (model.permaslug, model.permaslug)
 
 
-def test_usage_can_be_overridden_at_any_level() -> None:
-    """A member of the details is found by its name; an unknown one is added on top."""
-    spent = openrouter.usage(1, 2, Decimal(0), cached_tokens=7, is_byok=True, extra=1)
-    assert spent["prompt_tokens_details"]["cached_tokens"] == 7
-    assert (spent["is_byok"], spent["extra"], spent["total_tokens"]) == (True, 1, 3)
+async def test_a_tool_call_is_streamed_in_fragments(stand_in: StandIn) -> None:
+    """Name first, then arguments in pieces, whole in the end, and the finish reason says so."""
+    data = (await ask(stand_in, model=NAMES[0], messages=MESSAGES, tools=[TOOL], stream=True)).data[:-1]
+    calls = [call for chunk in data for call in chunk["choices"][0]["delta"].get("tool_calls", [])]
+    assert calls[0]["function"]["name"] == "invoice_status"
+    assert set(orjson.loads("".join(call["function"]["arguments"] for call in calls))) == {"city", "note"}
+    assert data[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 
-def test_only_event_streams_are_not_to_be_cached() -> None:
-    """The two kinds of answers differ by two headers."""
-    plain, events = dict(openrouter.headers("gen-1")), dict(openrouter.headers("gen-1", "text/event-stream"))
-    assert events.items() - plain.items() == {("Cache-Control", "no-cache"), ("Content-Type", "text/event-stream")}
+@pytest.mark.parametrize(
+    ("path", "body", "status", "message"),
+    [
+        (
+            "/api/v1/chat/completions",
+            {"model": "none/such", "messages": MESSAGES},
+            400,
+            "none/such is not a valid model ID",
+        ),
+        ("/api/v1/chat/completions", {"model": NAMES[0]}, 400, "Input required: specify 'messages'"),
+        (
+            "/api/v1/chat/completions",
+            {"model": NAMES[0], "messages": ["hi"]},
+            400,
+            "Input required: specify 'messages'",
+        ),
+        ("/api/v1/chat/completions", {}, 400, "Invalid JSON body"),
+        ("/api/v1/nothing", {"model": NAMES[0]}, 404, "Not Found"),
+    ],
+)
+async def test_mistakes_are_told(stand_in: StandIn, path: str, body: dict[str, Any], status: int, message: str) -> None:
+    """Unknown models and paths, bodies without messages: an error in the usual envelope."""
+    heard = await ask(stand_in, path, **body)
+    assert (heard.status, heard.json["error"]["message"]) == (status, message)
 
 
-@requires_recorded
-def test_members_are_those_of_a_recorded_stream() -> None:
-    """Chunks, choices and usage of a recording of 2026 have no member that the stand-in leaves out, ids aside."""
-    row = next(
-        row for row in load("openrouter.ai") if row["name"].endswith("test_openrouter_web_search_tool_usage_stream/0")
-    )
-    blocks = row["response_body"].split("\n\n")
-    recorded = [json.loads(block.removeprefix("data: ")) for block in blocks if block.startswith("data: {")]
-    ours = list(openrouter.usage_chunks("gen-1", "C", openrouter.usage(1, 2, Decimal(0))))
-    assert recorded[-1].keys() <= ours[-1].keys()
-    assert recorded[-1]["choices"][0].keys() <= ours[-1]["choices"][0].keys()
+async def test_equal_requests_get_ids_of_their_own(stand_in: StandIn) -> None:
+    """And the same words."""
+    first, second = [(await ask(stand_in, model=NAMES[0], messages=MESSAGES)).json for _ in range(2)]
+    assert first["id"] != second["id"]
+    assert first["choices"] == second["choices"]

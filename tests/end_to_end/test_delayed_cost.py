@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from shadow.demo import openrouter
+from shadow.demo import openrouter_wire as wire
 from shadow.demo.provider import StandIn
 from shadow.demo.request import Request
 from shadow.demo.scenarios.endpoints import generation
@@ -22,7 +22,7 @@ HEADERS = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
 QUESTION = dumped({"model": "openai/gpt-4o-mini", "stream": True, "messages": [{"role": "user", "content": "Hi"}]})
 ID = "gen-1785000000-demo"
 COST = Decimal("0.0000102")
-FIRST: list[Part] = [openrouter.event(openrouter.chunk(ID, [openrouter.delta({"content": "Grüße"})]))]
+FIRST: list[Part] = [wire.event(wire.chunk(ID, [wire.delta({"content": "Grüße"})]))]
 ROW = """SELECT outcome, cost_source, cost_nano_usd, cost_usd_exact, price_version, stated_cost_usd, input_tokens,
     output_tokens, generation_id FROM exchanges"""
 
@@ -36,7 +36,7 @@ class OpenRouter:
 
     def __call__(self, request: Request) -> Script:
         if request.head.path == CHAT:
-            return (*unfinished(200, openrouter.headers(ID, "text/event-stream"), FIRST), *self._end)
+            return (*unfinished(200, wire.headers(ID, "text/event-stream"), FIRST), *self._end)
         self._asked[request.head.target] += 1
         return generation(cancelled=True)(request, self._asked[request.head.target])
 
@@ -151,7 +151,7 @@ async def test_what_waits_at_the_stop_is_let_go(http: aiohttp.ClientSession, tmp
 async def test_a_whole_stream_is_not_asked_about(http: aiohttp.ClientSession, tmp_path: Path) -> None:
     """What came to its end said what it cost, or never will: of two streams only the cut one is asked about."""
     cut, whole = OpenRouter(Hold()), f"{ID}-whole"
-    stream = chunked(200, openrouter.headers(whole, "text/event-stream"), [*FIRST, openrouter.DONE])
+    stream = chunked(200, wire.headers(whole, "text/event-stream"), [*FIRST, wire.DONE])
     scripts = iter([stream])
     async with (
         StandIn(lambda request: next(scripts, None) or cut(request)) as upstream,

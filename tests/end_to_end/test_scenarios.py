@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from shadow.demo.openrouter import OpenRouter
 from shadow.demo.provider import StandIn
 from shadow.demo.scenarios import SCENARIOS
-from shadow.demo.upstream import OpenRouter
 from tests.demo.wire import Heard, hear
 from tests.end_to_end.sidecar import eventually, running
 

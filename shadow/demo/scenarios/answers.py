@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Any, Final
 
-from shadow.demo import openrouter
-from shadow.demo.openrouter import Json
+from shadow.demo import openrouter_wire as wire
+from shadow.demo.openrouter_wire import Json
 from shadow.demo.request import Request
 from shadow.demo.scenarios.scenario import (
     GREETING,
@@ -28,13 +28,13 @@ NOISY: Final = 0.00012104999999999999  # a float on purpose: OpenRouter sends su
 
 def _padded(request: Request, nth: int) -> Script:
     one = identity(request, nth)
-    padding = [part for _ in range(10) for part in (openrouter.PADDING, Pause(0.2))]
-    return chunked(200, openrouter.headers(one), (*padding, openrouter.dumps(message(one))))
+    padding = [part for _ in range(10) for part in (wire.PADDING, Pause(0.2))]
+    return chunked(200, wire.headers(one), (*padding, wire.dumps(message(one))))
 
 
 def _searched() -> Json:
     """Token parts of 0.0033176 and a search of 0.01: the cost is more than its tokens."""
-    return openrouter.usage(
+    return wire.usage(
         712, 209, Decimal("0.0133176"),
         cost_details={
             "upstream_inference_cost": Decimal("0.0133176"),
@@ -52,38 +52,38 @@ CITATION: Final = {
 
 
 def _web_search(one: str) -> Json:
-    choice = openrouter.choice({"content": TEXT, "annotations": [CITATION]})
-    return openrouter.completion(one, [choice], _searched())
+    choice = wire.choice({"content": TEXT, "annotations": [CITATION]})
+    return wire.completion(one, [choice], _searched())
 
 
 def _web_search_stream(one: str) -> list[Json | Part]:
-    cited = openrouter.chunk(one, [openrouter.delta({"annotations": [CITATION]})])
-    return [openrouter.COMMENT, *said(one), cited, *ended(one, _searched())]
+    cited = wire.chunk(one, [wire.delta({"annotations": [CITATION]})])
+    return [wire.COMMENT, *said(one), cited, *ended(one, _searched())]
 
 
 CACHE_HIT: Final = (
     ("X-OpenRouter-Cache-Status", "HIT"),
     ("X-OpenRouter-Cache-TTL", "300"),
     ("X-OpenRouter-Cache-Age", "17"),
-    ("X-OpenRouter-Cache-Source-Id", openrouter.generation_id("the answer that was kept")),
+    ("X-OpenRouter-Cache-Source-Id", wire.generation_id("the answer that was kept")),
 )
 
 
 def _nothing() -> Json:
-    return openrouter.usage(0, 0, ZERO)
+    return wire.usage(0, 0, ZERO)
 
 
 def _prompt_cache(request: Request, nth: int) -> Script:
     """1,800 of 2,000 prompt tokens are written at 1.25 × the price, then read at a tenth of it."""
     if nth == 0:
-        spent = openrouter.usage(2000, 50, Decimal("0.0081"), cache_write_tokens=1800)
+        spent = wire.usage(2000, 50, Decimal("0.0081"), cache_write_tokens=1800)
     else:
-        spent = openrouter.usage(2000, 50, Decimal("0.00189"), cached_tokens=1800)
+        spent = wire.usage(2000, 50, Decimal("0.00189"), cached_tokens=1800)
     return reply(lambda one: message(one, spent, **CLAUDE))(request, nth)
 
 
 def _byok() -> Json:
-    return openrouter.usage(820, 164, ZERO, is_byok=True, upstream_inference_cost=Decimal("0.0123"))
+    return wire.usage(820, 164, ZERO, is_byok=True, upstream_inference_cost=Decimal("0.0123"))
 
 
 LIKELY: Final = [
@@ -92,29 +92,25 @@ LIKELY: Final = [
 
 
 def _two_choices(one: str) -> Json:
-    choices = [openrouter.choice({"content": f"{TEXT} ({index})"}, index=index) for index in (0, 1)]
-    return openrouter.completion(one, choices, usage(20, 24))
+    choices = [wire.choice({"content": f"{TEXT} ({index})"}, index=index) for index in (0, 1)]
+    return wire.completion(one, choices, usage(20, 24))
 
 
 def _two_choices_stream(one: str) -> list[Json]:
-    pieces = [
-        openrouter.chunk(one, [openrouter.delta({"content": piece}, index=index)])
-        for piece in GREETING
-        for index in (1, 0)
-    ]
-    ends = [openrouter.chunk(one, [openrouter.delta({}, "stop", index=index)]) for index in (0, 1)]
-    return [*pieces, *ends, openrouter.chunk(one, [], usage=usage(20, 24))]
+    pieces = [wire.chunk(one, [wire.delta({"content": piece}, index=index)]) for piece in GREETING for index in (1, 0)]
+    ends = [wire.chunk(one, [wire.delta({}, "stop", index=index)]) for index in (0, 1)]
+    return [*pieces, *ends, wire.chunk(one, [], usage=usage(20, 24))]
 
 
 def _logprobs(one: str) -> Json:
-    return openrouter.completion(
-        one, [openrouter.choice({"content": TEXT}, logprobs={"content": LIKELY, "refusal": None})], usage()
+    return wire.completion(
+        one, [wire.choice({"content": TEXT}, logprobs={"content": LIKELY, "refusal": None})], usage()
     )
 
 
 def _logprobs_stream(one: str) -> list[Json]:
     pieces = [
-        openrouter.chunk(one, [openrouter.delta({"content": piece}, logprobs={"content": [entry], "refusal": None})])
+        wire.chunk(one, [wire.delta({"content": piece}, logprobs={"content": [entry], "refusal": None})])
         for piece, entry in zip(GREETING, LIKELY, strict=True)
     ]
     return [*pieces, *ended(one)]
@@ -124,26 +120,26 @@ REFUSAL: Final = "I can't help with that."
 
 
 def _refusal(one: str) -> Json:
-    return openrouter.completion(one, [openrouter.choice({"refusal": REFUSAL})], usage())
+    return wire.completion(one, [wire.choice({"refusal": REFUSAL})], usage())
 
 
 def _refusal_stream(one: str) -> list[Json]:
-    return [openrouter.chunk(one, [openrouter.delta({"content": None, "refusal": REFUSAL})]), *ended(one)]
+    return [wire.chunk(one, [wire.delta({"content": None, "refusal": REFUSAL})]), *ended(one)]
 
 
 def _finish(content: str | None, finish: str | None, native: str | None, spent: Json) -> Any:
-    choice = openrouter.choice({"content": content}, finish, native)
-    return lambda one: openrouter.completion(one, [choice], spent)
+    choice = wire.choice({"content": content}, finish, native)
+    return lambda one: wire.completion(one, [choice], spent)
 
 
 def _empty() -> Json:
-    return openrouter.usage(20, 0, ZERO)
+    return wire.usage(20, 0, ZERO)
 
 
 def _empty_stream(one: str) -> list[Json]:
     return [
-        openrouter.chunk(one, [openrouter.delta({})]),
-        openrouter.chunk(one, [openrouter.delta({})], usage=_empty()),
+        wire.chunk(one, [wire.delta({})]),
+        wire.chunk(one, [wire.delta({})], usage=_empty()),
     ]
 
 

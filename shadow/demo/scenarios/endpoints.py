@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from shadow.demo import openrouter
+from shadow.demo import openrouter_wire as wire
 from shadow.demo.catalogue import OPENROUTER
-from shadow.demo.openrouter import Json, dumps, event
+from shadow.demo.openrouter_wire import Json, dumps, event
 from shadow.demo.request import Request
 from shadow.demo.scenarios.scenario import GREETING, STREAM, TEXT, Answer, Scenario, identity
 from shadow.demo.script import Headers, Script, Send, chunked, head, whole
@@ -48,11 +48,11 @@ def generation(cancelled: bool = False, **more: Any) -> Answer:
 
     def answer(request: Request, nth: int) -> Script:
         if nth < LATE:
-            problem = openrouter.error(404, f"Generation {request.head.query.get('id')} not found")
-            return whole(404, openrouter.headers(), dumps(problem))
+            problem = wire.error(404, f"Generation {request.head.query.get('id')} not found")
+            return whole(404, wire.headers(), dumps(problem))
         ended = {"cancelled": True, "finish_reason": None, "native_finish_reason": None} if cancelled else {}
         found = {**GENERATION, "id": request.head.query.get("id"), **ended, **more}
-        return whole(200, openrouter.headers(), dumps({"data": found}))
+        return whole(200, wire.headers(), dumps({"data": found}))
 
     return answer
 
@@ -72,30 +72,30 @@ def _models() -> bytes:
 def _list_models(request: Request, _: int) -> Script:
     if request.head.header("if-none-match") == ETAG:
         return (Send(head(304, (("ETag", ETAG),))),)
-    return whole(200, (*openrouter.headers(), ("ETag", ETAG)), _models())
+    return whole(200, (*wire.headers(), ("ETag", ETAG)), _models())
 
 
 def _page_of_models(request: Request, _: int) -> Script:
     limit = int(request.head.query.get("limit", "2"))
     listed = [{"id": model.name, "canonical_slug": model.permaslug} for model in OPENROUTER[:limit]]
     links = {"next": f"/api/v1/models?limit={limit}&offset={limit}"}
-    return whole(200, openrouter.headers(), dumps({"data": listed, "total_count": len(OPENROUTER), "links": links}))
+    return whole(200, wire.headers(), dumps({"data": listed, "total_count": len(OPENROUTER), "links": links}))
 
 
 def _constant(body: Json, status: int = 200) -> Answer:
-    return lambda _request, _nth: whole(status, openrouter.headers(), dumps(body))
+    return lambda _request, _nth: whole(status, wire.headers(), dumps(body))
 
 
 KEY: Final[Json] = {
     "data": {"label": "sk-or-v1-dem...o00", "limit": 100, "limit_remaining": Decimal("74.5"), "usage": Decimal("25.5")}
 }
 PRESET: Final[Json] = {"data": {"id": "preset_1", "slug": "x", "name": "x", "status": "active", "version": 1}}
-MANAGEMENT_ONLY: Final = openrouter.error(403, "Only management keys can perform this operation")
+MANAGEMENT_ONLY: Final = wire.error(403, "Only management keys can perform this operation")
 
 
 def _named(items: Sequence[Json], request: Request, nth: int, headers: Headers = ()) -> Script:
     """A stream whose events carry their type as their name too; no `[DONE]`."""
-    sent = (*openrouter.headers(identity(request, nth), "text/event-stream"), *headers)
+    sent = (*wire.headers(identity(request, nth), "text/event-stream"), *headers)
     return chunked(200, sent, [event(item, item["type"]) for item in items])
 
 
@@ -115,7 +115,7 @@ def _response(one: str, status: str, **more: Any) -> Json:
     return {
         "id": one,
         "object": "response",
-        "created_at": openrouter.CREATED,
+        "created_at": wire.CREATED,
         "model": "openai/gpt-4o-mini-2024-07-18",
         "status": status,
         "output": [],
@@ -133,7 +133,7 @@ def _output(status: str = "completed") -> Json:
 def _responses(request: Request, nth: int) -> Script:
     one = identity(request, nth)
     body = _response(one, "completed", output=[_output()], usage=RESPONSE_USAGE)
-    return chunked(200, openrouter.headers(one), (dumps(body),))
+    return chunked(200, wire.headers(one), (dumps(body),))
 
 
 def _responses_stream(request: Request, nth: int) -> Script:
@@ -185,7 +185,7 @@ def _messages(request: Request, nth: int) -> Script:
     one = identity(request, nth)
     spent = {**INPUT_USAGE, "output_tokens": 12, **MESSAGE_COST}
     body = _message(one, [{"type": "text", "text": TEXT}], "end_turn", spent)
-    return chunked(200, openrouter.headers(one), (dumps(body),))
+    return chunked(200, wire.headers(one), (dumps(body),))
 
 
 def _message_start(one: str) -> list[Json]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from shadow.demo import openrouter
-from shadow.demo.openrouter import Json
+from shadow.demo import openrouter_wire as wire
+from shadow.demo.openrouter_wire import Json
 from shadow.demo.request import Request
 from shadow.demo.scenarios.scenario import GREETING, STREAM, Answer, Scenario, message, reply, said, stream, usage
 from shadow.demo.script import Headers, Script, chunked
@@ -16,25 +16,25 @@ LIMITED: Final = (("X-RateLimit-Limit", "20"), ("X-RateLimit-Remaining", "0"), (
 
 def _failed(status: int, body: Json, headers: Headers = ()) -> Answer:
     """An error before any generation: without a generation's id."""
-    return lambda _request, _nth: chunked(status, (*openrouter.headers(), *headers), (openrouter.dumps(body),))
+    return lambda _request, _nth: chunked(status, (*wire.headers(), *headers), (wire.dumps(body),))
 
 
 def _error_in_200(_: str) -> Json:
     raw = {"raw": "upstream connect error: timed out", "provider_name": "Chutes"}
-    return openrouter.error(524, "Provider returned error", raw, user_id="user_2demo")
+    return wire.error(524, "Provider returned error", raw, user_id="user_2demo")
 
 
 def _error_in_choice(one: str) -> Json:
     problem = {"code": 502, "message": "Upstream idle timeout exceeded", "metadata": {"provider_name": "OpenAI"}}
-    choice = openrouter.choice({"content": GREETING[0]}, "error", error=problem)
-    return openrouter.completion(one, [choice], usage(20, 4))
+    choice = wire.choice({"content": GREETING[0]}, "error", error=problem)
+    return wire.completion(one, [choice], usage(20, 4))
 
 
 def _broken(one: str, code: int | str) -> Json:
     """The chunk that tells of a failure in the middle of a stream."""
-    inner = openrouter.error(code, "Provider disconnected", {"error_type": "provider_unavailable"})
+    inner = wire.error(code, "Provider disconnected", {"error_type": "provider_unavailable"})
     end = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
-    return openrouter.chunk(one, [end], **inner)
+    return wire.chunk(one, [end], **inner)
 
 
 def _stream_error(code: int | str, before: int, done: bool = False) -> Answer:
@@ -43,8 +43,8 @@ def _stream_error(code: int | str, before: int, done: bool = False) -> Answer:
 
 def _stream_error_usage(one: str) -> Sequence[Json]:
     """As recorded in 2025: no finish reason, cost 0, and `[DONE]`."""
-    inner = openrouter.error(400, "Token limit reached")
-    last = openrouter.chunk(one, [openrouter.delta({})], usage=openrouter.usage(20, 0, Decimal(0)), **inner)
+    inner = wire.error(400, "Token limit reached")
+    last = wire.chunk(one, [wire.delta({})], usage=wire.usage(20, 0, Decimal(0)), **inner)
     return [*said(one)[:2], last]
 
 
@@ -60,7 +60,7 @@ BAD_MODEL: Final[Json] = {
         "availability": _availability("model_not_found"),
     }
 }
-NO_ROUTE: Final = openrouter.error(
+NO_ROUTE: Final = wire.error(
     404,
     "No endpoints found that can handle the requested parameters.",
     {
@@ -69,29 +69,29 @@ NO_ROUTE: Final = openrouter.error(
     },
     user_id="user_2demo",
 )
-NO_CREDITS: Final = openrouter.error(
+NO_CREDITS: Final = wire.error(
     402,
     "Insufficient credits",
     {"limit_source": "openrouter_credits", "remedy_hint": "add_credits", "error_type": "payment_required"},
 )
-IN_FLIGHT: Final = openrouter.error(
+IN_FLIGHT: Final = wire.error(
     402,
     "Too much spend is in flight",
     {"limit_source": "openrouter_in_flight_budget", "reason": "in_flight_budget_exhausted"},
 )
-LIMIT: Final = openrouter.error(
+LIMIT: Final = wire.error(
     429,
     "Rate limit exceeded: free-models-per-min",
     {"headers": dict(LIMITED), "limit_source": "openrouter_free_tier_daily", "error_type": "rate_limit_exceeded"},
 )
-UPSTREAM_LIMIT: Final = openrouter.error(
+UPSTREAM_LIMIT: Final = wire.error(
     429,
     "Provider returned error",
     {"raw": "the model is rate-limited upstream", "provider_name": "Google", "error_type": "rate_limit_exceeded"},
 )
 UPSTREAM_LIMIT["error"]["availability"] = _availability("capacity_exhausted", retryable=True, retry_after=40)
-GUARDRAIL: Final = openrouter.error(403, "Blocked by a guardrail", {"patterns": ["credit card"]})
-MODERATION: Final = openrouter.error(
+GUARDRAIL: Final = wire.error(403, "Blocked by a guardrail", {"patterns": ["credit card"]})
+MODERATION: Final = wire.error(
     403,
     "Input was flagged",
     {
@@ -122,12 +122,12 @@ def page(status: int, title: str) -> bytes:
 
 
 def _html(status: int, title: str) -> Answer:
-    headers = openrouter.headers(content_type="text/html; charset=UTF-8")
+    headers = wire.headers(content_type="text/html; charset=UTF-8")
     return lambda _request, _nth: chunked(status, headers, (page(status, title),))
 
 
 def _overload(status: int, message: str, kind: str, headers: Headers = ()) -> Answer:
-    return _failed(status, openrouter.error(status, message, {"error_type": kind}), headers)
+    return _failed(status, wire.error(status, message, {"error_type": kind}), headers)
 
 
 SCENARIOS: Final = (
@@ -139,7 +139,7 @@ SCENARIOS: Final = (
     Scenario(17, "stream-error-done", "the same with [DONE]", _stream_error(502, 2, done=True), STREAM),
     Scenario(17, "stream-error-first", "the error is the first and only event", _stream_error(502, 0), STREAM),
     Scenario(17, "stream-error-usage", "the error comes with usage and cost 0", stream(_stream_error_usage), STREAM),
-    Scenario(18, "bad-key", "401", _failed(401, openrouter.error(401, "User not found."))),
+    Scenario(18, "bad-key", "401", _failed(401, wire.error(401, "User not found."))),
     Scenario(18, "bad-model", "400 whose error has no code of its own", _failed(400, BAD_MODEL)),
     Scenario(18, "no-route", "404: no endpoint is left", _failed(404, NO_ROUTE)),
     Scenario(19, "no-credits", "402: the credits are used up", _failed(402, NO_CREDITS)),

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from shadow.demo import openrouter
-from shadow.demo.openrouter import dumps
+from shadow.demo import openrouter_wire as wire
+from shadow.demo.openrouter_wire import dumps
 from shadow.demo.request import Request, RequestHead
 from shadow.demo.scenarios.scenario import (
     HEADER,
@@ -45,7 +45,7 @@ def _begun(*end: Step, pieces: int = 2) -> Answer:
     def answer(request: Request, nth: int) -> Script:
         one = identity(request, nth)
         parts = events(said(one)[:pieces], done=False)
-        return (*unfinished(200, openrouter.headers(one, EVENTS), parts), *end)
+        return (*unfinished(200, wire.headers(one, EVENTS), parts), *end)
 
     return answer
 
@@ -58,7 +58,7 @@ def _no_done(request: Request, nth: int) -> Script:
 def _short_body(request: Request, nth: int) -> Script:
     one = identity(request, nth)
     body = dumps(message(one))
-    opening = head(200, (*openrouter.headers(one), ("Content-Length", str(len(body) + 100))))
+    opening = head(200, (*wire.headers(one), ("Content-Length", str(len(body) + 100))))
     return (Send(opening + body), Close())
 
 
@@ -67,7 +67,7 @@ def _close_delimited(end: Step) -> Answer:
 
     def answer(request: Request, nth: int) -> Script:
         one = identity(request, nth)
-        opening = Send(head(200, (*openrouter.headers(one, EVENTS), ("Connection", "close"))))
+        opening = Send(head(200, (*wire.headers(one, EVENTS), ("Connection", "close"))))
         parts = [Send(part) for part in events([*said(one), *ended(one)]) if isinstance(part, bytes)]
         return (opening, *parts, end)
 
@@ -78,7 +78,7 @@ def _both_lengths(request: Request, nth: int) -> Script:
     one = identity(request, nth)
     body = dumps(message(one))
     lengths: Headers = (("Content-Length", "5"), ("Transfer-Encoding", "chunked"))
-    return (Send(head(200, (*openrouter.headers(one), *lengths)) + chunk(body) + LAST_CHUNK), Close())
+    return (Send(head(200, (*wire.headers(one), *lengths)) + chunk(body) + LAST_CHUNK), Close())
 
 
 def _extra_bytes(request: Request, nth: int) -> Script:
@@ -101,20 +101,20 @@ LARGE: Final[Headers] = tuple((f"X-Large-{number}", "v" * 4000) for number in ra
 
 def _status_only(status: int, headers: Headers = ()) -> Answer:
     """An answer that has no body by its status."""
-    return lambda _request, _nth: (Send(head(status, (*openrouter.headers(), *headers))),)
+    return lambda _request, _nth: (Send(head(status, (*wire.headers(), *headers))),)
 
 
 def _odd_reason(request: Request, nth: int) -> Script:
     one = identity(request, nth)
     body = dumps(message(one))
-    headers = (*openrouter.headers(one), ("Content-Length", str(len(body))))
+    headers = (*wire.headers(one), ("Content-Length", str(len(body))))
     return (Send(head(200, headers, "Fine By Me (mostly)") + body),)
 
 
 def _too_large(_: RequestHead) -> Script:
     """413 before the body has come."""
-    body = dumps(openrouter.error(413, "Request too large", {"error_type": "payload_too_large"}))
-    return whole(413, (*openrouter.headers(), ("Connection", "close")), body)
+    body = dumps(wire.error(413, "Request too large", {"error_type": "payload_too_large"}))
+    return whole(413, (*wire.headers(), ("Connection", "close")), body)
 
 
 def _tunnel(request: Request, _: int) -> Script:
@@ -127,7 +127,7 @@ def _slow(request: Request, nth: int) -> Script:
 
 
 def _redirect(_: Request, __: int) -> Script:
-    return chunked(302, (*openrouter.headers(content_type="text/plain"), ("Location", "/elsewhere")), (b"moved\n",))
+    return chunked(302, (*wire.headers(content_type="text/plain"), ("Location", "/elsewhere")), (b"moved\n",))
 
 
 SCENARIOS: Final = (

@@ -8,9 +8,9 @@ from typing import Final
 
 import orjson
 
-from shadow.demo import openrouter
+from shadow.demo import openrouter_wire as wire
 from shadow.demo.codings import CODINGS, GZIP, gzip
-from shadow.demo.openrouter import Json, dumps
+from shadow.demo.openrouter_wire import Json, dumps
 from shadow.demo.request import Request
 from shadow.demo.scenarios.scenario import (
     STREAM,
@@ -42,7 +42,7 @@ def _ordinary(one: str) -> list[bytes]:
 def _framed(of: Callable[[str], Sequence[bytes]]) -> Answer:
     def answer(request: Request, nth: int) -> Script:
         one = identity(request, nth)
-        return chunked(200, openrouter.headers(one, "text/event-stream"), of(one))
+        return chunked(200, wire.headers(one, "text/event-stream"), of(one))
 
     return answer
 
@@ -54,7 +54,7 @@ def _replaced(old: bytes, new: bytes) -> Answer:
 def _multi_line(one: str) -> list[bytes]:
     """JSON laid out over several lines, each in a `data:` field of the same event."""
     spread = [orjson.dumps(orjson.loads(dumps(item)), option=orjson.OPT_INDENT_2) for item in _items(one)]
-    return [b"".join(b"data: %s\n" % line for line in text.split(b"\n")) + b"\n" for text in spread] + [openrouter.DONE]
+    return [b"".join(b"data: %s\n" % line for line in text.split(b"\n")) + b"\n" for text in spread] + [wire.DONE]
 
 
 def _no_blank_at_end(one: str) -> list[bytes]:
@@ -96,7 +96,7 @@ def _coded(coding: str, *, streamed: bool) -> Answer:
     def answer(request: Request, nth: int) -> Script:
         one = identity(request, nth)
         parts = _ordinary(one) if streamed else [dumps(message(one))]
-        headers = openrouter.headers(one, "text/event-stream" if streamed else "application/json")
+        headers = wire.headers(one, "text/event-stream" if streamed else "application/json")
         if not _accepts(request, coding):
             return chunked(200, (*headers, ("Vary", "Accept-Encoding")), parts)
         headers = (*headers, ("Vary", "Accept-Encoding"), ("Content-Encoding", coding))
@@ -108,7 +108,7 @@ def _coded(coding: str, *, streamed: bool) -> Answer:
 def _wrong_coding(request: Request, nth: int) -> Script:
     """Labelled gzip and plain."""
     one = identity(request, nth)
-    return whole(200, (*openrouter.headers(one), ("Content-Encoding", "gzip")), dumps(message(one)))
+    return whole(200, (*wire.headers(one), ("Content-Encoding", "gzip")), dumps(message(one)))
 
 
 @functools.cache
@@ -121,7 +121,7 @@ def _line_breaks() -> tuple[bytes, "zlib._Compress"]:
 def _bomb(request: Request, nth: int) -> Script:
     """Hundreds of times larger once decoded: line breaks before the JSON."""
     one = identity(request, nth)
-    headers = (*openrouter.headers(one), ("Content-Encoding", "gzip"))
+    headers = (*wire.headers(one), ("Content-Encoding", "gzip"))
     before, compressor = _line_breaks()
     compressor = compressor.copy()
     return chunked(200, headers, (before, compressor.compress(dumps(message(one))) + compressor.flush()))
@@ -132,8 +132,8 @@ def _coded_request(request: Request, nth: int) -> Script:
     one = identity(request, nth)
     coding = request.head.header("content-encoding") or "identity"
     text = f"{coding} {request.sha256}"
-    answer = openrouter.completion(one, [openrouter.choice({"content": text})], usage())
-    return chunked(200, openrouter.headers(one), (dumps(answer),))
+    answer = wire.completion(one, [wire.choice({"content": text})], usage())
+    return chunked(200, wire.headers(one), (dumps(answer),))
 
 
 PLAIN_BODY: Final = dumps({"model": "fake/gzip-request", "messages": [{"role": "user", "content": TEXT}]})

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from shadow.demo import openrouter
+from shadow.demo import openrouter_wire as wire
 from shadow.demo.catalogue import OPENROUTER
-from shadow.demo.openrouter import Json, dumps, event
+from shadow.demo.openrouter_wire import Json, dumps, event
 from shadow.demo.request import Request, RequestHead
 from shadow.demo.script import Headers, Part, Script, chunk, chunked
 
@@ -78,12 +78,12 @@ STREAM: Final = {"stream": True}
 
 def identity(request: Request, nth: int) -> str:
     """A generation id that tells the n-th answer to a request from the others."""
-    return openrouter.generation_id(request.sha256, nth)
+    return wire.generation_id(request.sha256, nth)
 
 
 def usage(prompt: int = 20, completion: int = 12, **more: Any) -> Json:
     """Usage with the cost of the cheapest model."""
-    return openrouter.usage(prompt, completion, OPENROUTER[0].cost(prompt, completion), **more)
+    return wire.usage(prompt, completion, OPENROUTER[0].cost(prompt, completion), **more)
 
 
 def reply(of: Callable[[str], Json], headers: Headers = (), status: int = 200) -> Answer:
@@ -91,7 +91,7 @@ def reply(of: Callable[[str], Json], headers: Headers = (), status: int = 200) -
 
     def answer(request: Request, nth: int) -> Script:
         one = identity(request, nth)
-        return chunked(status, (*openrouter.headers(one), *headers), (dumps(of(one)),))
+        return chunked(status, (*wire.headers(one), *headers), (dumps(of(one)),))
 
     return answer
 
@@ -102,7 +102,7 @@ def stream(of: Callable[[str], Sequence[Json | Part]], headers: Headers = (), do
     def answer(request: Request, nth: int) -> Script:
         one = identity(request, nth)
         parts = events(of(one), done)
-        return chunked(200, (*openrouter.headers(one, "text/event-stream"), *headers), parts)
+        return chunked(200, (*wire.headers(one, "text/event-stream"), *headers), parts)
 
     return answer
 
@@ -110,19 +110,19 @@ def stream(of: Callable[[str], Sequence[Json | Part]], headers: Headers = (), do
 def events(items: Sequence[Json | Part], done: bool = True) -> list[Part]:
     """The parts of a stream's body."""
     parts = [event(item) if isinstance(item, dict) else item for item in items]
-    return [*parts, openrouter.DONE] if done else parts
+    return [*parts, wire.DONE] if done else parts
 
 
 def message(one: str, spent: Json | None = None, **more: Any) -> Json:
     """The ordinary whole answer."""
-    return openrouter.completion(one, [openrouter.choice({"content": TEXT})], spent or usage(), **more)
+    return wire.completion(one, [wire.choice({"content": TEXT})], spent or usage(), **more)
 
 
 def said(one: str, pieces: Sequence[str] = GREETING, **more: Any) -> list[Json]:
     """The ordinary chunks of content."""
-    return [openrouter.chunk(one, [openrouter.delta({"content": piece})], **more) for piece in pieces]
+    return [wire.chunk(one, [wire.delta({"content": piece})], **more) for piece in pieces]
 
 
 def ended(one: str, spent: Json | None = None, finish: str = "stop", **more: Any) -> list[Json]:
     """The ordinary end of a stream, without `[DONE]`."""
-    return list(openrouter.usage_chunks(one, "C", spent or usage(), finish, **more))
+    return list(wire.usage_chunks(one, "C", spent or usage(), finish, **more))

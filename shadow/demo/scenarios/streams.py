@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Final
 
-from shadow.demo import openrouter
-from shadow.demo.openrouter import Json
+from shadow.demo import openrouter_wire as wire
+from shadow.demo.openrouter_wire import Json
 from shadow.demo.request import Request
 from shadow.demo.scenarios.scenario import STREAM, Answer, Scenario, ended, said, stream, usage
 from shadow.demo.script import Hold, Part, Pause, Script
@@ -22,18 +22,18 @@ OSLO: Final = ('{"ci', 'ty": "Os', 'lo", "note"', ': ""', "}")
 
 
 def _shaped(shape: str) -> Answer:
-    return stream(lambda one: [openrouter.COMMENT, *said(one), *openrouter.usage_chunks(one, shape, usage())])
+    return stream(lambda one: [wire.COMMENT, *said(one), *wire.usage_chunks(one, shape, usage())])
 
 
 def _usage_twice(one: str) -> list[Json]:
-    early = openrouter.chunk(one, [openrouter.delta({})], usage=usage(20, 3))
+    early = wire.chunk(one, [wire.delta({})], usage=usage(20, 3))
     return [*said(one), early, *ended(one)]
 
 
 def _comments(one: str) -> list[Json | Part]:
     first, *rest = said(one)
-    waits: list[Json | Part] = [openrouter.COMMENT, Pause(0.5)] * 2
-    return [*waits, first, openrouter.COMMENT, Pause(5), openrouter.COMMENT, *rest, *ended(one)]
+    waits: list[Json | Part] = [wire.COMMENT, Pause(0.5)] * 2
+    return [*waits, first, wire.COMMENT, Pause(5), wire.COMMENT, *rest, *ended(one)]
 
 
 def _reasoning(one: str) -> list[Json]:
@@ -42,21 +42,21 @@ def _reasoning(one: str) -> list[Json]:
         {"type": "reasoning.encrypted", "data": "c2VjcmV0", "id": "rs_1", "format": "openai-responses-v1", "index": 0},
     )
     thoughts = [
-        openrouter.delta({"reasoning": "The ledger ", "reasoning_details": [{**details[0], "summary": "The ledger "}]}),
-        openrouter.delta({"reasoning": "says paid.", "reasoning_details": [{**details[0], "summary": "says paid."}]}),
-        openrouter.delta({"reasoning": None, "reasoning_details": [details[1]]}),
+        wire.delta({"reasoning": "The ledger ", "reasoning_details": [{**details[0], "summary": "The ledger "}]}),
+        wire.delta({"reasoning": "says paid.", "reasoning_details": [{**details[0], "summary": "says paid."}]}),
+        wire.delta({"reasoning": None, "reasoning_details": [details[1]]}),
     ]
     served = {"model": "openai/gpt-5-mini-2025-08-07"}
-    spent = openrouter.usage(40, 96, Decimal("0.000202"), reasoning_tokens=64)
+    spent = wire.usage(40, 96, Decimal("0.000202"), reasoning_tokens=64)
     return [
-        *(openrouter.chunk(one, [thought], **served) for thought in thoughts),
+        *(wire.chunk(one, [thought], **served) for thought in thoughts),
         *said(one, **served),
         *ended(one, spent, **served),
     ]
 
 
 def _call(index: int, function: Json, **more: str) -> Json:
-    return openrouter.delta({"content": None, "tool_calls": [{"index": index, **more, "function": function}]})
+    return wire.delta({"content": None, "tool_calls": [{"index": index, **more, "function": function}]})
 
 
 def _tools(one: str) -> list[Json]:
@@ -66,7 +66,7 @@ def _tools(one: str) -> list[Json]:
     ]
     for first, second in zip(ZURICH, OSLO, strict=True):
         changes += [_call(0, {"arguments": first}), _call(1, {"arguments": second})]
-    chunks = [openrouter.chunk(one, [change]) for change in changes]
+    chunks = [wire.chunk(one, [change]) for change in changes]
     return [*chunks, *ended(one, usage(120, 40), "tool_calls")]
 
 
@@ -88,7 +88,7 @@ def _metadata(request: Request, nth: int) -> Script:
 def _echo_upstream_body(request: Request, nth: int) -> Script:
     """The first chunk has no choices and repeats the prompt."""
     echoed = {"echo_upstream_body": {"messages": request.json.get("messages")}}
-    return stream(lambda one: [openrouter.chunk(one, [], debug=echoed), *said(one), *ended(one)])(request, nth)
+    return stream(lambda one: [wire.chunk(one, [], debug=echoed), *said(one), *ended(one)])(request, nth)
 
 
 def _held(one: str) -> list[Json | Part]:

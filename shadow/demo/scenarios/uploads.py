@@ -4,8 +4,8 @@ import base64
 from random import Random
 from typing import Any, Final
 
-from shadow.demo import openrouter
-from shadow.demo.openrouter import dumps
+from shadow.demo import openrouter_wire as wire
+from shadow.demo.openrouter_wire import dumps
 from shadow.demo.request import Request
 from shadow.demo.scenarios.scenario import Scenario, identity, usage
 from shadow.demo.script import Headers, Script, chunked
@@ -17,10 +17,10 @@ def _received(request: Request, nth: int) -> Script:
     one = identity(request, nth)
     proof: Headers = (("X-Received-SHA256", request.sha256), ("X-Received-Bytes", str(request.size)))
     if not request.json:
-        problem = dumps(openrouter.error(400, "Invalid JSON body"))
-        return chunked(400, (*openrouter.headers(), *proof), (problem,))
-    choice = openrouter.choice({"content": request.sha256})
-    return chunked(200, (*openrouter.headers(one), *proof), (dumps(openrouter.completion(one, [choice], usage())),))
+        problem = dumps(wire.error(400, "Invalid JSON body"))
+        return chunked(400, (*wire.headers(), *proof), (problem,))
+    choice = wire.choice({"content": request.sha256})
+    return chunked(200, (*wire.headers(one), *proof), (dumps(wire.completion(one, [choice], usage())),))
 
 
 def _image() -> bytes:

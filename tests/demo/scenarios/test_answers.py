@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
+from shadow.demo.openrouter import OpenRouter
 from shadow.demo.provider import StandIn
 from shadow.demo.scenarios import SCENARIOS
 from shadow.demo.scenarios.scenario import GREETING, TEXT
 from shadow.demo.script import Pause, Send
-from shadow.demo.upstream import OpenRouter
 from tests.demo.wire import Heard, hear
 
 

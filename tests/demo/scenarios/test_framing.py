@@ -65,8 +65,8 @@ async def test_chunks_end_inside_characters(stand_in: StandIn) -> None:
 
 async def test_one_byte_writes(stand_in: StandIn) -> None:
     """Row 24: as many writes as bytes, of the very answer that otherwise is one write."""
+    from shadow.demo.openrouter import OpenRouter
     from shadow.demo.script import Send
-    from shadow.demo.upstream import OpenRouter
 
     heard = await hear_named(stand_in, "one-byte-writes")
     steps = OpenRouter()(stand_in.received[0].request())

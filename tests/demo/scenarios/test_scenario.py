@@ -2,10 +2,10 @@
 
 import pytest
 
+from shadow.demo.openrouter import OpenRouter
 from shadow.demo.provider import StandIn
 from shadow.demo.scenarios import HEADER, SCENARIOS, answers, endpoints, errors, faults, framing, streams, uploads
 from shadow.demo.scenarios.scenario import CHAT_PATH
-from shadow.demo.upstream import OpenRouter
 from tests.demo.wire import hear
 
 MODULES = (answers, endpoints, errors, faults, framing, streams, uploads)

@@ -5,12 +5,12 @@ from typing import Any
 import orjson
 import pytest
 
+from shadow.demo.openrouter import OpenRouter
 from shadow.demo.provider import StandIn
 from shadow.demo.request import BodyCopy, Request, RequestReader
 from shadow.demo.scenarios import SCENARIOS, Ask
 from shadow.demo.scenarios.scenario import GREETING, TEXT
 from shadow.demo.script import Hold, Pause
-from shadow.demo.upstream import OpenRouter
 from tests.demo.wire import Heard, hear
 
 COMMENT = b": OPENROUTER PROCESSING\n\n"
