@@ -16,7 +16,7 @@ from shadow.report.estimates import QUANTILES, Unknown
 from shadow.report.figures import NONE, Figures
 from shadow.report.layout import Cell, Paint, columns, count, dollars, many, painter, safe, table, wrapped
 
-ARM_MOST: Final = 16  # of a candidate's name at the head of a column: the numbers need the room
+ARM_MOST: Final = 12  # of a candidate's name at the head of a column: the title has it in full
 
 
 @dataclass(frozen=True, slots=True)

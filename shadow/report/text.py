@@ -25,10 +25,11 @@ from shadow.report.layout import (
     table,
     wrapped,
 )
-from shadow.report.overall import ARM_MOST, overall
+from shadow.report.overall import overall
 from shadow.report.segments import by_segment, carried, shown
 from shadow.report.totals import Scope, Traffic
 
+ARM_MOST: Final = 16  # of a candidate's name at the head of a line: the numbers need the room
 WIDTH_LEAST: Final = 80  # narrower, and columns of numbers no longer stand side by side
 
 LEGEND: Final = """A pair is one request that both arms answered well. Eligible are the calls that could have been

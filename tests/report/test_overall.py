@@ -1,4 +1,5 @@
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -69,3 +70,14 @@ def test_intervals_stand_below_where_they_do_not_fit_beside(ferry: Comparison) -
     wide, narrow = lines_of(ferry, 120), lines_of(ferry, 80)
     assert max(map(columns, narrow)) <= 80 < max(map(columns, wide))
     assert sorted(" ".join(narrow).split()) == sorted(" ".join(wide).split())
+
+
+def test_long_names_and_large_sums_fit_eighty_columns(ferry: Comparison) -> None:
+    """The name is cut at the head of its column and whole in the title."""
+    less = Decimal("-123456.78")
+    cost = replace(ferry.overall.cost, primary_usd=-less, candidate_usd=-less, difference_usd=less)
+    lines = lines_of(
+        replace(ferry, arm="a-name-of-thirty-characters-so", overall=replace(ferry.overall, cost=cost)), 80
+    )
+    assert max(map(columns, lines)) <= 80
+    assert lines[0] == "a-name-of-thirty-characters-so beside the primary"
