@@ -34,7 +34,7 @@ class Attributor:
         self._targeted = any(rule.query or rule.path_prefix for rule in every)
         named = {rule.header.lower().encode() for rule in every if rule.header is not None}
         self._headers = (b"authorization", *KEY_HEADERS, *sorted(named))  # all that attribution depends on
-        # A few callers ask again and again. Their keys stay here as a keyed hash: one of a fifth of an HMAC's cost.
+        # A few callers ask again and again. Their keys stay here as a keyed hash, at a fifth of an HMAC's cost.
         self._keyed = hashlib.blake2b(key=hashlib.sha256(secret).digest())
         self._known: dict[bytes, Attribution] = {}
         self._tenant_prefixes, self._feature_prefixes = _prefixes(rules.tenant), _prefixes(rules.feature)

@@ -406,6 +406,27 @@ class TestFaults:
         await asyncio.wait_for(bench.origin.ended.wait(), 10)
         assert (await bench.recorded()).outcome is Outcome.CLIENT_CANCELLED
 
+    async def test_client_that_leaves_is_noticed_by_one_chunk(self, bench: Bench) -> None:
+        """What it no longer took tells, and no second chunk is needed: the stream may be silent from there on."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_head(reader)
+            writer.write(STREAM_HEAD)
+            await left.wait()
+            writer.write(chunk(b"data: 1\n\n"))
+            await reader.read(-1)
+
+        left = asyncio.Event()
+        bench.origin.script = script
+        client = await bench.connect()
+        await client.send(GET)
+        await client.head()
+        client.writer.close()
+        await client.writer.wait_closed()
+        left.set()
+        await asyncio.wait_for(bench.origin.ended.wait(), 10)
+        assert (await bench.recorded()).failure == "client_left"
+
     async def test_client_that_closes_its_half_gets_the_whole_answer(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
