@@ -22,3 +22,5 @@ The modules in the order in which data flows:
 """
 
 __version__ = "0.1.0"
+
+USER_AGENT = f"shadow-sidecar/{__version__}"  # of whatever this program asks in its own name

@@ -13,9 +13,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from shadow.mirror.reasons import Ineligible
+from shadow.wire.prices import ROUTING_VARIANTS
 
-# Variants that choose among endpoints of one model. Others (`:thinking`, `:extended`) are models of their own.
-ROUTING_VARIANTS: Final = frozenset({"nitro", "floor", "exacto"})
 ROUTERS: Final = "openrouter/"
 ALIAS: Final = "~"
 DATED: Final = re.compile(r"-(?:20\d{6}|20\d\d-\d\d-\d\d)$")  # an answer names the dated release of what was asked for

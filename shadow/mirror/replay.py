@@ -18,7 +18,7 @@ from aiohttp.connector import AddrInfoType
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-import shadow
+from shadow import USER_AGENT
 from shadow.egress import Proxy
 from shadow.exchange import Body, Exchange, Outcome
 from shadow.mirror.intake import Intake, NoRoomError, TooLargeError
@@ -26,7 +26,6 @@ from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Failed
 
 PATH: Final = "/chat/completions"
-USER_AGENT: Final = f"shadow-sidecar/{shadow.__version__}"
 CONNECT_TIMEOUT_S: Final = 10.0  # a reachable endpoint answers in one; the deadline is for the answer
 KEEPALIVE_S: Final = 15.0  # below the idle limits of common gateways, so that a pooled connection is seldom stale
 # A candidate that takes a connection and reads nothing of a large request: closing waits for what is still to be sent,

@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-import shadow
+from shadow import USER_AGENT
 from shadow.config import Upstream
 from shadow.egress import egress_proxy
 from shadow.record.delayed_cost import Owed
@@ -64,7 +64,7 @@ async def generations(upstream: Upstream) -> AsyncIterator[Generations]:
         headers={
             "Accept": "application/json",
             "Accept-Encoding": "identity",
-            "User-Agent": f"shadow-sidecar/{shadow.__version__}",
+            "User-Agent": USER_AGENT,
         },
         timeout=aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=upstream.connect_timeout_s),
         auto_decompress=False,  # what is compressed all the same could be a bomb

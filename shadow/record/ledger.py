@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Protocol
 
-from shadow.exchange import Recorded, Replay
-from shadow.record.metrics import UNATTRIBUTED, Metrics
+from shadow.exchange import Attribution, Recorded, Replay
+from shadow.record.metrics import Metrics, caller_of
 from shadow.store.errors import StoreError
 
 RETRY_S: Final = 1.0  # a full disk does not empty sooner; meanwhile the replay keeps its place and no other starts
@@ -30,7 +30,7 @@ class Primary:
     usd: Decimal | None
 
 
-NOBODY: Final = Primary((UNATTRIBUTED, UNATTRIBUTED), None)
+NOBODY: Final = Primary(caller_of(Attribution()), None)
 
 
 class StoreLedger:
@@ -49,11 +49,9 @@ class StoreLedger:
 
     def expect(self, recorded: Recorded) -> None:
         """Remember what the metrics will need when the pending replays of an exchange end."""
-        who = recorded.exchange.attribution
-        caller = (who.tenant or UNATTRIBUTED, who.feature or UNATTRIBUTED)
+        primary = Primary(caller_of(recorded.exchange.attribution), recorded.observation.cost.usd)
         for pending in recorded.pending:
-            key = (recorded.exchange.exchange_id, pending.arm)
-            self._primaries[key] = Primary(caller, recorded.observation.cost.usd)
+            self._primaries[recorded.exchange.exchange_id, pending.arm] = primary
 
     async def mark_sent(self, exchange_id: str, arm: str) -> None:
         """Commit that a replay is about to be sent. Raises StoreError: then it must not be sent."""

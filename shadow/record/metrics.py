@@ -115,7 +115,7 @@ class Metrics:
     def stored(self, recorded: Recorded, now: float) -> None:
         """Count a new exchange and those of its replays that ended at once."""
         exchange, seen = recorded.exchange, recorded.observation
-        caller = _caller(exchange.attribution)
+        caller = caller_of(exchange.attribution)
         model = seen.response_model or seen.request_model or UNKNOWN
         self._exchanges.of((), (*caller, model)).inc()
         self._observed(PRIMARY, caller, exchange, seen)
@@ -140,7 +140,7 @@ class Metrics:
         for kind, tokens in _tokens(now):
             if (more := tokens - counted.get(kind, 0)) > 0:
                 self._tokens.of((PRIMARY, kind), (model,)).inc(more)
-        self._cost.of((PRIMARY,), _caller(who)).inc(float(usd))
+        self._cost.of((PRIMARY,), caller_of(who)).inc(float(usd))
 
     def recovered(self, ended: Ended) -> None:
         """Count a replay of an earlier run."""
@@ -161,7 +161,8 @@ class Metrics:
             self.cost_unknown.labels(arm).inc()
 
 
-def _caller(who: Attribution) -> tuple[str, str]:
+def caller_of(who: Attribution) -> tuple[str, str]:
+    """Tenant and feature as labels."""
     return who.tenant or UNATTRIBUTED, who.feature or UNATTRIBUTED
 
 

@@ -43,7 +43,7 @@ CREDIBLE_USD: Final = Decimal(10_000)  # no call costs that; sums of a million s
 FREE: Final = ":free"
 # Variants that choose among a model's endpoints. Others (`:thinking`, `:extended`) are models with prices of their own,
 # and `:online` adds searches that no token price covers.
-ROUTING_VARIANTS: Final = (":nitro", ":floor", ":exacto")
+ROUTING_VARIANTS: Final = frozenset({"nitro", "floor", "exacto"})
 
 # Dialects that one seller speaks, by the seller's name in the catalogue. `openai` is not among them: every gateway
 # speaks it, and OpenAI's prices are not the gateway's. OpenAI itself is known by its host.
@@ -229,7 +229,7 @@ def _spellings(names: Sequence[str]) -> Iterator[str]:
     yield from short
     for name in short:
         base, colon, variant = name.rpartition(":")
-        if colon + variant in ROUTING_VARIANTS:
+        if colon and variant in ROUTING_VARIANTS:
             yield base
 
 
