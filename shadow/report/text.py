@@ -35,10 +35,11 @@ WIDTH_LEAST: Final = 80  # narrower, and columns of numbers no longer stand side
 LEGEND: Final = """A pair is one request that both arms answered well. Eligible are the calls that could have been
 replayed, drawn are those that the sample took; what had no chance of being drawn is in no estimate. Sums over pairs are
 exact, both arms' cost of the very same requests. Figures with * are estimates for the eligible traffic: each pair
-counts for as many exchanges as its chance of being drawn says, and brackets hold a 95 % interval. Uncached means every
-prompt token at its uncached price, so that a warm cache is not taken for a saving. An error is a model call without a
-whole, good answer; at a candidate, a replay that failed."""
-ERRORS: Final = "† Error rates are over different requests: what failed at the primary is never replayed."
+counts for as many exchanges as its chance of being drawn says, and brackets hold a 95 % interval for which the turns of
+a conversation are one draw. Uncached means every prompt token at its uncached price, so that a warm cache is not taken
+for a saving. An error is a model call without a whole, good answer; at a candidate, a replay that failed."""
+ERRORS: Final = """† Error rates are over different requests: what failed at the primary is never replayed.
+A candidate's is an estimate, weighted as figures with * are."""
 SEGMENTS: Final = """To break this down add --by tenant, --by feature, --by model or --by plan, or several, or combine
 them: --by tenant,feature."""
 
@@ -154,6 +155,10 @@ def _glance(report: Report, width: int, paint: Paint, figures: Figures) -> Itera
         left_out.add(spare)
     yield from table(chosen, paint)
     yield from wrapped(ERRORS, width, "  ", "    ")
+    for one in report.candidates:
+        if untried := one.overall.candidate_errors.untried:
+            said = f"{safe(one.arm)} was failing: {many(untried, 'replay')} more were not tried and are in no rate."
+            yield from wrapped(said, width, "  ", "    ")
 
 
 def _moved(comparison: Comparison, calls: int, figures: Figures) -> list[Cell]:

@@ -2,8 +2,9 @@
 
 The pairs are first copied into a temporary table, narrow and with whole numbers in the place of names: grouping it
 sorts a tenth of the bytes, and the writer's log is held only until the copy is made. Breakdowns with few segments are
-grouped together, by all their numbers in one, and taken apart again in the sums; what is summed up by conversation
-first is not, for a conversation may be in several segments of one breakdown and in one of another.
+grouped together, by all their numbers in one, and taken apart again in the sums. What is summed up by conversation
+first can be so only where a conversation is in one group; the few that are in several are summed up once more for each
+breakdown.
 """
 
 import sqlite3
@@ -26,79 +27,37 @@ from shadow.report.totals import (
     Traffic,
 )
 from shadow.store.buckets import seconds
+from shadow.store.queries import (
+    ACROSS,
+    ARMS,
+    BUCKET_ZERO,
+    BUCKETS,
+    CALL,
+    CANDIDATE_COST,
+    COLUMNS,
+    COPY,
+    COST,
+    FEATURE,
+    FIRST,
+    GONE,
+    HISTOGRAM,
+    INNER,
+    KINDS,
+    MEASURES,
+    NO_ERROR,
+    OUTCOMES,
+    OUTER,
+    PAIRED,
+    PRIMARY_COST,
+    SUMS,
+    TALKS,
+    TENANT,
+    TRAFFIC,
+    WHOLE,
+    WITHIN,
+)
 
 GROUPS_MAX: Final = 5000  # of breakdowns that are grouped together: what comes out stays little beside what goes in
-BUCKETS: Final = 2048  # more than there are, so that a group and a bucket share one number
-BUCKET_ZERO: Final = 1024  # the buckets of durations below a second are negative
-
-COLUMNS: Final[dict[Dimension, str]] = {
-    "tenant": "e.tenant",
-    "feature": "e.feature",
-    "plan": "e.plan",
-    "model": "e.request_model",
-}
-
-# What is known of an exchange, as bits: those of one kind are grouped together, and a group has little to carry.
-CALL, WHOLE, GONE, NO_ERROR, COST, TENANT, FEATURE = (1 << bit for bit in range(7))
-TRAFFIC: Final = """SELECT (e.inference IS TRUE) + 2 * (e.outcome = 'complete') + 4 * (e.outcome = 'client_cancelled')
-    + 8 * (e.error_kind IS NULL) + 16 * (e.cost_nano_usd IS NOT NULL) + 32 * (e.tenant IS NOT NULL)
-    + 64 * (e.feature IS NOT NULL) AS known, COUNT(*), SUM(e.cost_nano_usd) {dimensions}
-    FROM exchanges e WHERE {condition} GROUP BY {columns} known"""
-
-# What was never to be replayed has no weight: a rate of 0, a client's or a tenant's refusal.
-OUTCOMES: Final = """SELECT {group}, r.outcome, r.reason,
-    r.probability > 0 AND r.reason IS NOT 'consent' AS possible,
-    COUNT(*), SUM(1.0 / r.probability), COUNT(e.cost_nano_usd), SUM(e.cost_nano_usd)
-    FROM replays r JOIN exchanges e USING (exchange_id) JOIN arms a ON a.arm = r.arm {joins}
-    WHERE r.outcome IS NOT 'completed' AND {condition} GROUP BY 1, 2, 3, 4"""
-
-ARMS: Final = """SELECT arm, MIN(exchange_id), MAX(exchange_id) FROM replays
-    WHERE exchange_id >= ? AND exchange_id < ? {condition} GROUP BY arm"""
-
-# What is known of a completed replay, as bits: those of one kind are grouped together, so that all sums of a group
-# are over the same pairs, and a kind that lacks something is counted and left out.
-PAIRED, PRIMARY_COST, CANDIDATE_COST, NORMALISED, TTFT, TOTAL = (1 << bit for bit in range(6))
-KINDS: Final = 64
-COPY: Final = """CREATE TEMP TABLE pairs AS SELECT {groups}, 1.0 / r.probability AS w, r.conversation AS talk,
-    (e.outcome = 'complete' AND e.error_kind IS NULL)
-    + 2 * (e.cost_nano_usd IS NOT NULL) + 4 * (r.cost_nano_usd IS NOT NULL)
-    + 8 * (e.cost_normalised_nano_usd IS NOT NULL AND r.cost_normalised_nano_usd IS NOT NULL)
-    + 16 * (e.ttft_bucket IS NOT NULL AND r.ttft_bucket IS NOT NULL)
-    + 32 * (e.total_bucket IS NOT NULL AND r.total_bucket IS NOT NULL) AS known,
-    e.cost_nano_usd AS p_cost, r.cost_nano_usd AS c_cost,
-    e.cost_normalised_nano_usd AS p_normalised, r.cost_normalised_nano_usd AS c_normalised,
-    e.ttft_bucket AS p_ttft, r.ttft_bucket AS c_ttft, e.total_bucket AS p_total, r.total_bucket AS c_total,
-    (r.cost_nano_usd - e.cost_nano_usd) / r.probability AS x_cost,
-    (r.cost_normalised_nano_usd - e.cost_normalised_nano_usd) / r.probability AS x_normalised,
-    (r.ttft_s - e.ttft_s) / r.probability AS x_ttft, (r.total_s - e.total_s) / r.probability AS x_total
-    FROM replays r JOIN exchanges e USING (exchange_id) JOIN arms a ON a.arm = r.arm {joins}
-    WHERE r.outcome = 'completed' AND {condition}"""
-MEASURES: Final = (
-    ("cost", PRIMARY_COST | CANDIDATE_COST),
-    ("normalised", NORMALISED),
-    ("ttft", TTFT),
-    ("total", TOTAL),
-)
-_SUMS: Final = (
-    *(f"SUM(x_{name})" for name, _ in MEASURES),
-    *(f"SUM(p_{name}), SUM(c_{name}), SUM(w * p_{name})" for name in ("cost", "normalised")),
-)
-SUMS: Final = """SELECT {group} * {kinds} + known AS k,
-    COUNT(*), COUNT(w), SUM(w), {sums} FROM pairs GROUP BY k"""
-# What has no conversation is one of its own.
-SPREAD: Final = """SELECT k, {outer} FROM (
-    SELECT {group} AS k, {inner} FROM pairs WHERE known & {paired} AND w IS NOT NULL
-    GROUP BY k, COALESCE(talk, -rowid)) GROUP BY k"""
-_INNER: Final = ", ".join(
-    f"SUM(w) FILTER (WHERE x_{name} IS NOT NULL) AS w_{name}, SUM(x_{name}) AS wx_{name}" for name, _ in MEASURES
-)
-_OUTER: Final = ", ".join(
-    f"COUNT(w_{name}), SUM(w_{name} * w_{name}), SUM(w_{name} * wx_{name}), SUM(wx_{name} * wx_{name})"
-    for name, _ in MEASURES
-)
-HISTOGRAM: Final = """SELECT {group} * {buckets} + {zero} + {bucket} AS k, SUM(w) FROM pairs
-    WHERE known & {known} = {known} AND w IS NOT NULL GROUP BY k"""
-
 
 Key = tuple[str, Segment | str]  # an arm and a segment
 
@@ -118,10 +77,14 @@ class _Bundle:
             number = f"({number} * {size} + {_number(index, size)})"
         return number
 
+    def arm(self) -> str:
+        """The expression of the arm's number of a group."""
+        return f"{self.name} / {prod(self.sizes)}"
+
     def alone(self, at: int) -> str:
         """The expression of the number that a group would have with the breakdown at this place alone."""
         size, within = self.sizes[at], prod(self.sizes[at + 1 :])
-        return f"{self.name} / {prod(self.sizes)} * {size} + {self.name} / {within} % {size}"
+        return f"{self.arm()} * {size} + {self.name} / {within} % {size}"
 
     def apart(self, group: int) -> tuple[int, list[tuple[int, int]]]:
         """The arm's number, and each breakdown with the number of its segment."""
@@ -195,14 +158,23 @@ class Share:
         self._execute("COMMIT")
 
     def _add_sums(self, bundle: _Bundle) -> None:
-        for key, *sums in self._execute(SUMS.format(group=bundle.name, kinds=KINDS, sums=", ".join(_SUMS))):
+        for key, *sums in self._execute(SUMS.format(group=bundle.name, kinds=KINDS, sums=", ".join(FIRST))):
             group, known = divmod(key, KINDS)
             for replays in self._of(bundle, group):
                 _add_pairs(replays, known, [value or 0 for value in sums])
 
     def _add_spread(self, bundle: _Bundle) -> None:
+        self._execute(TALKS.format(arm=bundle.arm(), group=bundle.name, paired=PAIRED, inner=INNER))
+        for group, *sums in self._execute(WITHIN.format(outer=OUTER)):
+            for replays in self._of(bundle, group):
+                _add_conversations(replays, [value or 0 for value in sums])
+        if self._execute("SELECT EXISTS (SELECT 1 FROM talks WHERE least <> most)").fetchone()[0]:
+            self._add_across(bundle)
+        self._execute("DROP TABLE talks")
+
+    def _add_across(self, bundle: _Bundle) -> None:
         for at, (index, size) in enumerate(zip(bundle.indices, bundle.sizes, strict=True)):
-            query = SPREAD.format(group=bundle.alone(at), paired=PAIRED, inner=_INNER, outer=_OUTER)
+            query = ACROSS.format(arm=bundle.arm(), group=bundle.alone(at), paired=PAIRED, inner=INNER, outer=OUTER)
             for key, *sums in self._execute(query):
                 arm, segment = divmod(key, size)
                 found = self._found[index][self._arms[arm], self._segments[index][segment]]
@@ -324,7 +296,7 @@ def _add_pairs(replays: Replays, known: int, sums: Sequence[Any]) -> None:
 
 
 def _add_conversations(replays: Replays, sums: Sequence[Any]) -> None:
-    """Take in the moments of the second order, of all conversations. `sums` are in the order of SPREAD."""
+    """Take in the moments of the second order, of all conversations. `sums` are in the order of OUTER."""
     for at, (name, _) in enumerate(MEASURES):
         count, ww, wwx, wwxx = sums[4 * at : 4 * at + 4]
         measure: Money | Duration = getattr(replays, name)

@@ -28,6 +28,7 @@ from tests.report.population import BEGUN, exchange, observation, replay, usd
 
 TEMPLATES = 5000  # different pairs; the others repeat them under ids of their own
 BATCH = 20_000
+TURNS = 4
 APART_S = 0.6  # a million pairs in a week
 
 PLAIN = """SELECT r.arm, e.tenant, COUNT(*), SUM(e.cost_nano_usd), SUM(r.cost_nano_usd), AVG(r.ttft_s - e.ttft_s)
@@ -53,12 +54,22 @@ def batches(pairs: int) -> Iterator[tuple[list[Row], list[Row]]]:
     chance = random.Random(7)  # noqa: S311 (made-up traffic)
     made = rows([template(chance) for _ in range(TEMPLATES)])
     for start in range(0, pairs, BATCH):
-        ids = [floor(BEGUN + n * APART_S)[:6] + chance.randbytes(10) for n in range(start, min(start + BATCH, pairs))]
-        chosen = [chance.randrange(TEMPLATES) for _ in ids]
+        numbers = range(start, min(start + BATCH, pairs))
+        ids = [floor(BEGUN + n * APART_S)[:6] + chance.randbytes(10) for n in numbers]
+        talks = [conversation(n) for n in numbers]
         yield (
-            [(one, *made.exchanges[at][1:]) for one, at in zip(ids, chosen, strict=True)],
-            [(one, *made.replays[at][1:]) for one, at in zip(ids, chosen, strict=True)],
+            [(one, *made.exchanges[talk % TEMPLATES][1:]) for one, talk in zip(ids, talks, strict=True)],
+            [
+                (one, arm, probability, talk, *rest)
+                for one, talk in zip(ids, talks, strict=True)
+                for _, arm, probability, _, *rest in (made.replays[talk % TEMPLATES],)
+            ],
         )
+
+
+def conversation(number: int) -> int:
+    """Of TURNS turns with a hundred other exchanges between; scattered as hashes are."""
+    return (number // (100 * TURNS) * 100 + number % 100) * 0x9E3779B97F4A7C15 % (1 << 63)
 
 
 def make(path: Path, pairs: int) -> None:

@@ -189,3 +189,4 @@ def test_an_outage_is_said_beside_the_errors(tmp_path: Path) -> None:
     recorded = [Recorded(one, observation(), (end,)) for one, end in zip(ones, held, strict=True)]
     shown = " ".join(text.render(report_of(tmp_path, recorded)).split())
     assert "3 more were not tried because it was failing." in shown
+    assert "ferry was failing: 3 replays more were not tried and are in no rate." in shown

@@ -216,6 +216,26 @@ class TestBundles:
         alone = [read(path, Scope(breakdowns=(one,))).breakdowns[0] for one in by]
         assert [_exact(one) for one in together] == [_exact(one) for one in alone]
 
+    def test_grouping_together_keeps_conversations_whole(self, stored: Stored) -> None:
+        """Turns in two features are one conversation of their tenant, on each arm, beside those in one feature."""
+        talk = [
+            *(pair(1, 4, feature=feature, conversation=7) for feature in ("chat", "agents")),
+            *(pair(1, 4, feature="chat", conversation=8) for _ in range(2)),
+            pair(1, 4),
+        ]
+        arms = [replace(one, ended=(*one.ended, replace(one.ended[0], arm="canal"))) for one in talk]
+        by: tuple[tuple[Dimension, ...], ...] = (("tenant",), ("feature",))
+        tenants, features, overall = read(stored(arms), Scope(breakdowns=by)).breakdowns
+        moments = [found.replays["canal", key].cost.moments for found, key in ((tenants, ("acme",)), (overall, ()))]
+        assert [(one.conversations, one.ww, one.wwxx) for one in moments] == [(3, 36.0, 324.0)] * 2
+        assert {
+            key: (one.cost.moments.conversations, one.cost.moments.ww) for key, one in features.replays.items()
+        } == {
+            (arm, (feature,)): found
+            for arm in ("ferry", "canal")
+            for feature, found in (("chat", (3, 24.0)), ("agents", (1, 4.0)))
+        }
+
 
 def _exact(breakdown: Breakdown) -> dict[object, object]:
     return {
