@@ -22,6 +22,7 @@ from shadow.report.totals import DIMENSIONS, Dimension, Scope
 if TYPE_CHECKING:
     from shadow.report.comparison import Report
 
+REPORT_NICENESS: Final = 10  # in a pod, requests come first
 TEXT_COLUMNS: Final = 100  # of a report in a pipe or a file
 EXIT_USAGE: Final = 2
 EXIT_STORE: Final = 3
@@ -161,6 +162,7 @@ def report(config_path: Path | None, db: Path | None, style: str, out: Path | No
 
     if (config_path is None) == (db is None):
         raise click.UsageError("give either -c CONFIG or --db PATH")
+    os.nice(REPORT_NICENESS)
     asked = Scope(**scope)
     if asked.since and asked.until and asked.until <= asked.since:
         raise click.UsageError("--until must be later than --since")
