@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from shadow import __version__
-from shadow.cli import Moment, main
+from shadow.cli import REPORT_NICENESS, Moment, main
 from shadow.exchange import Recorded
 from shadow.fingerprint import fingerprint
 from tests.report.population import exchange, observation, replay, store
@@ -20,6 +20,14 @@ SMALLEST = "upstream: {url: 'https://openrouter.ai'}\n"
 def shadow(*arguments: str | Path, given: str | None = None) -> Result:
     """What one command prints, and its exit code."""
     return CliRunner().invoke(main, [str(argument) for argument in arguments], input=given)
+
+
+@pytest.fixture(autouse=True)
+def niceness(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """By how much commands lowered their priority: noted, because it would be that of the tests."""
+    lowered: list[int] = []
+    monkeypatch.setattr("os.nice", lowered.append)
+    return lowered
 
 
 @pytest.fixture
@@ -81,6 +89,12 @@ def test_no_key_is_a_mistake(config: Path) -> None:
     """Nothing on standard input is told apart from an empty key's fingerprint."""
     result = shadow("fingerprint", "-c", config, given="\n")
     assert (result.exit_code, result.stderr) == (2, "shadow: no API key on standard input\n")
+
+
+def test_reports_give_way(tmp_path: Path, niceness: list[int]) -> None:
+    """In a pod, a report must not take the processor from requests."""
+    shadow("report", "--db", tmp_path / "none.db")
+    assert niceness == [REPORT_NICENESS]
 
 
 def test_a_missing_store_is_exit_code_3(tmp_path: Path) -> None:
