@@ -87,9 +87,7 @@ class DelayedCosts:
         if len(self._asking) >= self._most:
             self._count(DelayedCost.DROPPED)
             return
-        task = spawn(self._settle(one), "delayed-cost")
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        spawn(self._settle(one), "delayed-cost", self._asking)
 
     async def close(self) -> None:
         """Ask no more: what is unknown by now stays so."""

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from uuid import UUID
 
 from shadow.exchange import (
     Attribution,
@@ -31,6 +30,7 @@ from shadow.exchange import (
     Timings,
     Usage,
 )
+from shadow.forward.identity import RANDOM_BYTES, uuid7
 from shadow.store.sqlite import SQLiteStore
 
 BATCH = 200
@@ -38,18 +38,12 @@ BATCHES_WAITING = 4
 ARMS = ("ferry", "canal")
 
 
-def exchange_id(milliseconds: int) -> str:
-    """A UUIDv7 of that moment."""
-    drawn = int.from_bytes(os.urandom(10)) & ~(0xF << 76) & ~(0x3 << 62)
-    return str(UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | drawn))
-
-
 def recorded(number: int, chance: random.Random) -> Recorded:
     """The number-th of a day's exchanges, ten milliseconds apart and a little out of order."""
     milliseconds = 1_780_000_000_000 + number * 10 + chance.randrange(3000)
     total_s = chance.lognormvariate(0.7, 0.8)
     exchange = Exchange(
-        exchange_id(milliseconds),
+        uuid7(milliseconds, os.urandom(RANDOM_BYTES)),
         "primary",
         milliseconds / 1000,
         "POST",
