@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from shadow import __version__
-from shadow.cli import REPORT_NICENESS, Moment, main
+from shadow.cli import main
+from shadow.cli.options import Moment
+from shadow.cli.report import REPORT_NICENESS
 from shadow.exchange import Recorded
 from shadow.fingerprint import fingerprint
 from tests.report.population import exchange, observation, replay, store

@@ -1,0 +1,101 @@
+"""`shadow report`: the comparison, for people and for programs."""
+
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import click
+
+from shadow.cli.ends import EXIT_STORE, fail, read, write
+from shadow.cli.options import Breakdown, Condition, Moment, config_option
+from shadow.report.totals import Dimension, Scope
+
+if TYPE_CHECKING:
+    from shadow.report.comparison import Report
+
+REPORT_NICENESS: Final = 10  # in a pod, requests come first
+TEXT_COLUMNS: Final = 100  # of a report in a pipe or a file
+BREAKDOWNS: Final[tuple[tuple[Dimension, ...], ...]] = (("tenant",), ("feature",), ("model",))
+
+
+@click.command()
+@config_option(required=False)
+@click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The SQLite store, instead of a config.")
+@click.option("--candidate", help="Only this candidate.")
+@click.option(
+    "--by",
+    "breakdowns",
+    type=Breakdown(),
+    multiple=True,
+    help="Break down by tenant, feature, plan or model, or a combination such as tenant,feature; may be repeated. "
+    "Where not given, JSON has tenant, feature and model, and text breaks down only traffic without replays.",
+)
+@click.option("--since", type=Moment(), help="From this time on: ISO 8601, or an age such as 7d.")
+@click.option("--until", type=Moment(), help="Up to this time.")
+@click.option("--where", type=Condition(), multiple=True, help="Only exchanges with KEY=VALUE; may be repeated.")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+def report(config_path: Path | None, db: Path | None, style: str, out: Path | None, **scope: Any) -> None:
+    """Compare the candidates with the primary: cost, latency, errors.
+
+    \b
+    shadow report -c shadow.yaml --since 7d
+    shadow report --db shadow.db --by tenant,feature --where tenant=acme --format json
+    """
+    from shadow.report import as_json, text
+    from shadow.store.errors import StoreError
+    from shadow.store.reading import ForeignFileError
+
+    if (config_path is None) == (db is None):
+        raise click.UsageError("give either -c CONFIG or --db PATH")
+    os.nice(REPORT_NICENESS)
+    asked = Scope(**scope)
+    if asked.since and asked.until and asked.until <= asked.since:
+        raise click.UsageError("--until must be later than --since")
+    config = None if config_path is None else read(config_path, secrets=False)
+    path = cast("Path", db if config is None else config.store.path)
+    try:
+        found = _compared(path, asked, always_broken_down=style == "json")
+        if not found.candidates:
+            _check_candidate(path, asked, {one.name for one in config.candidates} if config else set())
+    except StoreError as error:
+        hint = "; give a configuration with -c" if db and isinstance(error, ForeignFileError) else ""
+        fail(f"{error}{hint}", EXIT_STORE)
+    if style == "json":
+        rendered = as_json.render(found)
+    else:
+        on_terminal = out is None and sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if on_terminal else TEXT_COLUMNS
+        rendered = text.render(found, width, colour=on_terminal and "NO_COLOR" not in os.environ)
+    if out is None:
+        click.echo(rendered, nl=False)
+    else:
+        write(out, rendered)
+
+
+def _compared(path: Path, asked: Scope, *, always_broken_down: bool) -> "Report":
+    """The report. Of traffic without replays the breakdowns are all there is, and nobody need ask for them."""
+    from shadow.report.comparison import compare
+    from shadow.store import aggregates
+
+    if always_broken_down and not asked.breakdowns:
+        asked = replace(asked, breakdowns=BREAKDOWNS)
+    found = compare(aggregates.read(path, asked), asked)
+    if asked.breakdowns or found.candidates or not found.traffic.exchanges:
+        return found
+    return _compared(path, asked, always_broken_down=True)
+
+
+def _check_candidate(path: Path, asked: Scope, configured: set[str]) -> None:
+    """A candidate that nobody knows, where there are others, is a slip of the hand."""
+    from shadow.report.layout import safe
+    from shadow.store import aggregates
+
+    if asked.candidate is None or asked.candidate in configured:
+        return
+    known = aggregates.arms(path, asked)
+    if known and asked.candidate not in known:
+        raise click.BadParameter(f"There are replays to: {', '.join(map(safe, known))}.", param_hint="--candidate")
