@@ -5,6 +5,7 @@ The modules in the order in which data flows:
     cli           commands; reads files, prints, sets exit codes
     configfile    YAML → validated configuration
     config        its frozen records
+    events        what the log can tell of: a closed set
     log           lines on standard error
     tasks         background tasks that neither vanish nor fail in silence
     egress        the proxy on the way out of the pod, where the environment names one

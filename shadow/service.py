@@ -7,23 +7,26 @@ can be stored. Nothing on the request path waits for it.
 
 import asyncio
 import contextlib
-import logging
+import hashlib
 import os
 import pickle
+import platform
 import resource
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from shadow import __version__
 from shadow.config import Config
+from shadow.events import Event
 from shadow.fingerprint import read_or_create_secret
 from shadow.forward.forwarder import Forwarder
+from shadow.log import tell
 from shadow.tasks import spawn
-
-log = logging.getLogger("shadow.service")
 
 FIRST_RESTART_S: Final = 0.1  # a recorder that was killed is back before the handoff holds much
 LONGEST_RESTART_S: Final = 10.0  # one that cannot start must not burn the application's processor
@@ -40,6 +43,13 @@ class StartError(Exception):
 
 async def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT, then drain. Raises StartError or SecretError before anything is forwarded."""
+    tell(
+        Event.STARTING,
+        version=__version__,
+        python=platform.python_version(),
+        aiohttp=version("aiohttp"),
+        configuration=digest(config),
+    )
     secret = read_or_create_secret(config.fingerprint_secret_path)
     _allow_many_connections()
     stop = asyncio.Event()
@@ -50,15 +60,15 @@ async def serve(config: Config) -> None:
         supervision = spawn(recorder.supervise(), "supervision")  # first: the recorder takes longest to be ready
         try:
             forwarder = await _started(config, secret, recorder.socket)
-            log.info("ready: forwarding %s to %s", config.listen, config.upstream.url)
+            tell(Event.FORWARDING, listen=config.listen, upstream=config.upstream.url)
             await stop.wait()
-            log.info("draining: running answers have %g s", config.drain_s)
+            tell(Event.DRAINING, drain_s=config.drain_s)
             await forwarder.drain()
             await forwarder.close()
         finally:
             supervision.cancel()
             await recorder.stop()
-    log.info("stopped")
+    tell(Event.STOPPED)
 
 
 class RecorderProcess:
@@ -83,7 +93,7 @@ class RecorderProcess:
                 ended = f"cannot be started: {error}"
             failures = 0 if clock() - started >= HEALTHY_AFTER_S else failures + 1
             pause = restart_pause_s(failures)
-            log.error("the recorder %s; it starts again in %.1f s", ended, pause)
+            tell(Event.RECORDER_ENDED, how=ended, pause_s=pause)
             await asyncio.sleep(pause)
 
     async def _run_once(self) -> int:
@@ -105,7 +115,7 @@ class RecorderProcess:
             await asyncio.sleep(PROBE_EVERY_S)
             if await self._answers():
                 answered_at = clock()
-        log.error("the recorder has answered nothing for %g s and is killed", HUNG_AFTER_S)
+        tell(Event.RECORDER_HUNG, silent_s=HUNG_AFTER_S)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
 
@@ -130,10 +140,15 @@ class RecorderProcess:
         try:
             await asyncio.wait_for(process.wait(), RECORDER_STOP_S)
         except TimeoutError:
-            log.warning("the recorder did not stop within %g s and is killed", RECORDER_STOP_S)
+            tell(Event.RECORDER_OVERDUE, limit_s=RECORDER_STOP_S)
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def digest(config: Config) -> str:
+    """Twelve hexadecimal characters that tell configurations apart by what they mean, however they are written."""
+    return hashlib.sha256(repr(config).encode()).hexdigest()[:12]
 
 
 def restart_pause_s(failures: int) -> float:

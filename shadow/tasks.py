@@ -1,15 +1,13 @@
 """Background tasks that neither vanish nor fail in silence."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from shadow.log import where
+from shadow.events import Event
+from shadow.log import tell, where
 
 T = TypeVar("T")
-
-log = logging.getLogger("shadow.tasks")
 
 _running: Final[set[asyncio.Task[Any]]] = set()  # the event loop itself holds only weak references
 
@@ -30,4 +28,4 @@ def spawn(
 
 def _report(task: asyncio.Task[Any]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("the task %s crashed: %s", task.get_name(), where(error))
+        tell(Event.TASK_CRASHED, task=task.get_name(), error=where(error))

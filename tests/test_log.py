@@ -3,50 +3,92 @@
 import io
 import logging
 import re
+from collections.abc import Iterator
 
 import orjson
+import pytest
 
-from shadow.log import JSONLines, where
+from shadow.events import Event
+from shadow.log import configure, tell, where
+
+HOSTILE = 'x\n{"level":"info"}\r\x1b[31m'
 
 
-def line_of(message: str, *arguments: object, failure: Exception | None = None) -> str:
-    """What the recorder writes for one record."""
+class Terminal(io.StringIO):
+    """A stream that a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def own_handlers() -> Iterator[None]:
+    """The root logger as it was: `configure` replaces its handlers."""
+    root, own = logging.getLogger(), logging.getLogger("shadow")
+    handlers, level, own_level = root.handlers[:], root.level, own.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    own.setLevel(own_level)
+
+
+@pytest.fixture
+def written() -> io.StringIO:
+    """What the recorder writes to a pipe."""
     stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JSONLines("recorder"))
-    record = logging.LogRecord(
-        "shadow.test",
-        logging.WARNING,
-        __file__,
-        1,
-        message,
-        arguments,
-        (type(failure), failure, None) if failure else None,
-    )
-    handler.handle(record)
-    return stream.getvalue()
+    configure("recorder", stream)
+    return stream
 
 
-def test_hostile_text_stays_on_one_line() -> None:
-    """Line ends, quotes and control bytes in a value cannot forge a second event."""
-    written = line_of("refused %s", 'x\n{"level":"info"}\r\x1b[31m')
-    assert written.count("\n") == 1
-    assert orjson.loads(written)["message"] == 'refused x\n{"level":"info"}\r\x1b[31m'
+def test_an_event_is_one_object_on_one_line(written: io.StringIO) -> None:
+    """Time in UTC, level, process, the event's name, its sentence, and each of its fields to filter by."""
+    tell(Event.REPLAY_BROKE, arm="ferry", error="ValueError", exchange_id="0193")
+    line = orjson.loads(written.getvalue())
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "error",
+        "process": "recorder",
+        "event": "replay_broke",
+        "message": "a replay to ferry broke: ValueError",
+        "arm": "ferry",
+        "error": "ValueError",
+        "exchange_id": "0193",
+    }
 
 
-def test_a_line_says_when_who_and_how_bad() -> None:
-    """Time in UTC, level, process and logger are there to filter by."""
-    event = orjson.loads(line_of("stopped"))
-    assert event["time"].endswith("Z")
-    assert (event["level"], event["process"], event["logger"]) == ("warning", "recorder", "shadow.test")
+def test_hostile_text_stays_on_one_line(written: io.StringIO) -> None:
+    """Promise 52: line ends, quotes and control bytes in a value cannot forge a second event."""
+    tell(Event.STORE_GONE, path=HOSTILE)
+    assert written.getvalue().count("\n") == 1
+    assert orjson.loads(written.getvalue())["path"] == HOSTILE
 
 
-def test_a_crash_keeps_its_type_and_trace() -> None:
-    """An exception adds its type and its trace, still on one line."""
-    written = line_of("crashed", failure=ValueError("no"))
-    event = orjson.loads(written)
-    assert (event["error"], written.count("\n")) == ("ValueError", 1)
-    assert "ValueError: no" in event["traceback"]
+def test_a_terminal_gets_sentences() -> None:
+    """Where a person looks, an event is a sentence, and nothing in it moves the cursor."""
+    stream = Terminal()
+    configure("forwarder", stream)
+    tell(Event.STORE_GONE, path=HOSTILE, exchange_id="0193")
+    [line] = stream.getvalue().splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d error   forwarder: the database x\\n.* is gone .* \[0193\]", line)
+    assert line.isprintable()
+
+
+def test_libraries_speak_up_from_warnings_on(written: io.StringIO) -> None:
+    """What a library logs is an event, too, with the library's name; its chatter is left out."""
+    logging.getLogger("asyncio").info("chatter")
+    logging.getLogger("asyncio").warning("slow")
+    line = orjson.loads(written.getvalue())
+    assert (line["event"], line["logger"], line["message"]) == ("library", "asyncio", "slow")
+
+
+def test_an_exception_of_a_library_is_told_by_its_place(written: io.StringIO) -> None:
+    """Its own text may quote a prompt."""
+    try:
+        int("a prompt")
+    except ValueError:
+        logging.getLogger("aiohttp.server").exception("failed")
+    assert "a prompt" not in written.getvalue()
+    assert orjson.loads(written.getvalue())["error"].startswith("ValueError in ")
 
 
 def test_an_error_is_told_by_its_type_and_place() -> None:

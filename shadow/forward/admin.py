@@ -1,6 +1,5 @@
 """The admin port: health, readiness and metrics are the forwarder's own; every other page is the recorder's."""
 
-import logging
 from collections.abc import Callable
 from hmac import compare_digest
 from typing import Final
@@ -19,8 +18,6 @@ PASSED_BACK: Final = ("Cache-Control", "Content-Type", "ETag", "Location")
 PAGE_REQUEST_MAX_BYTES: Final = 1 << 20  # commands of a few bytes
 
 OTHERS_REACH_IT: Final = "Other machines reach this port: set admin.token_file, and who holds it is served this page.\n"
-
-log = logging.getLogger("shadow.forward")
 
 
 class Access:

@@ -1,7 +1,6 @@
 """New connections to the upstream: found, raced, through a proxy where the environment names one, and verified."""
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -10,14 +9,13 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from shadow.egress import PORTS, Proxy
+from shadow.events import Event
 from shadow.forward.refusals import FAILED, TLS_FAILED, UNREACHABLE, Refusal
-from shadow.log import where
+from shadow.log import tell, where
 
 HEAD_START_S: Final = 0.25  # of one address over the next (RFC 8305, section 5)
 ADDRESSES_S: Final = 10.0  # how long addresses of a name are used before they are looked up again
 MAX_PROXY_ANSWER: Final = 16 << 10
-
-log = logging.getLogger("shadow.forward")
 
 P = TypeVar("P", bound=asyncio.Protocol)
 Address = tuple[Any, ...]  # what getaddrinfo gives
@@ -58,7 +56,7 @@ class Dialler:
         except OSError as error:  # names that do not resolve and time-outs included
             raise DialError(UNREACHABLE) from error
         except Exception as error:  # such as a name that no resolver can be asked for; a client waits for an answer
-            log.error("a connection to the upstream failed: %s", where(error))
+            tell(Event.CONNECTION_BROKE, error=where(error))
             raise DialError(FAILED) from error
 
     async def _connect(self, protocol: Callable[[], P]) -> P:

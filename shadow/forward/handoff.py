@@ -1,18 +1,18 @@
 """Finished exchanges on their way to the recorder: kept until acknowledged, bounded in bytes, every loss counted."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import islice
 from typing import Final
 
+from shadow.events import Event
 from shadow.exchange import Exchange
 from shadow.forward.metrics import Metrics
 from shadow.forward.recorder_client import ACCEPTED, AWAY, DOWN
 from shadow.frames import pack
-from shadow.log import where
+from shadow.log import tell, where
 from shadow.tasks import spawn
 
 BATCH_FRAMES: Final = 200  # larger commits are no faster
@@ -26,8 +26,6 @@ LONGEST_PAUSE_S: Final = 2.0
 DEATHS: Final = 3
 DEATHS_ALONE: Final = 10
 NEVER_ACCEPTABLE: Final = frozenset({400, 413})  # the frame itself is at fault: sending it again cannot help
-
-log = logging.getLogger("shadow.forward")
 
 Send = Callable[[bytes], Awaitable[int]]
 
@@ -61,7 +59,7 @@ class Handoff:
         try:
             frame = pack(exchange)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with one copy, the request path goes on)
-            log.error("an exchange could not be packed: %s", where(error))
+            tell(Event.EXCHANGE_UNPACKED, error=where(error), exchange_id=exchange.exchange_id)
             self._count("refused", 1)
             return
         if self._bytes + len(frame) > self._max_bytes:
@@ -81,7 +79,7 @@ class Handoff:
         try:
             await asyncio.wait_for(self._empty.wait(), deadline_s)
         except TimeoutError:
-            log.warning("%d exchanges could not be handed to the recorder in time", len(self._frames))
+            tell(Event.HANDOFF_OVERDUE, exchanges=len(self._frames))
 
     async def close(self) -> None:
         """Stop sending; what is still held is lost and counted."""
@@ -130,7 +128,7 @@ class Handoff:
         elif count > 1:
             self._most = count // 2
         else:
-            log.error("the recorder refused an exchange as malformed")
+            tell(Event.EXCHANGE_REFUSED)
             self._count("refused", 1)
             self._release(1)
         return True
@@ -139,7 +137,7 @@ class Handoff:
         """The recorder ended with this batch in its hands, of which it may have died."""
         self._deaths += 1
         if count == 1 and self._deaths >= DEATHS_ALONE:
-            log.error("the recorder ended %d times in a row over one exchange, which is dropped", self._deaths)
+            tell(Event.EXCHANGE_GIVEN_UP, deaths=self._deaths)
             self._count("refused", 1)
             self._release(1)
         elif self._deaths >= DEATHS:

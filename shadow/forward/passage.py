@@ -1,7 +1,6 @@
 """One request's way through the sidecar, as the relay tells it: attributed, tagged, captured, handed over."""
 
 import asyncio
-import logging
 import os
 import time
 from collections import deque
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shadow.config import Config
+from shadow.events import Event
 from shadow.exchange import Outcome
 from shadow.forward.attribution import Attributor, api_key
 from shadow.forward.credential import entrusted
@@ -18,13 +18,11 @@ from shadow.forward.identity import RANDOM_BYTES, uuid7
 from shadow.forward.metrics import Metrics
 from shadow.forward.refusals import Refusal
 from shadow.forward.tap import Asked, Capture, Room
-from shadow.log import where
+from shadow.log import tell, where
 
 # Records are made in batches, off the way of any answer: with the code in the processor's cache, at half the cost.
 SETTLE_S: Final = 0.01
 SETTLE_AT_ONCE: Final = 32  # half a millisecond, then requests have their turn
-
-log = logging.getLogger("shadow.forward")
 
 
 @dataclass(slots=True)
@@ -90,7 +88,7 @@ class Passages:
             if self._delayed_cost:
                 exchange = entrusted(exchange, lambda: api_key(capture.asked.fields))
         except Exception as error:  # noqa: BLE001 (the copy is lost, the request is not)
-            log.error("an exchange could not be captured: %s", where(error))
+            tell(Event.EXCHANGE_UNCAPTURED, error=where(error))
             self._metrics.handoff.labels("refused").inc()
             return
         if capture.cut:

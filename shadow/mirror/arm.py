@@ -1,20 +1,19 @@
 """One candidate as the mirror keeps it: its configuration, and what was learnt of it while running."""
 
-import logging
 import os
 from dataclasses import dataclass, field
 from typing import Self
 
 from shadow.config import Candidate
 from shadow.egress import Proxy, egress_proxy
+from shadow.events import Event
+from shadow.log import tell
 from shadow.mirror.circuit import Circuit, State
 from shadow.mirror.dialects import RULES
 from shadow.mirror.reasons import Withheld
 from shadow.mirror.replay import Target
 from shadow.mirror.waiting import Queue
 from shadow.wire.prices import PriceBook
-
-log = logging.getLogger("shadow.mirror")
 
 
 class KeyUnavailableError(Exception):
@@ -42,7 +41,7 @@ class Arm:
         try:
             return cls(candidate, book, egress_proxy(candidate.url, os.environ))
         except ValueError as error:
-            log.error("nothing is replayed to %s: %s", candidate.name, error)
+            tell(Event.ARM_UNREACHABLE, arm=candidate.name, reason=error)
             return cls(candidate, book, reachable=False)
 
     @property

@@ -5,14 +5,14 @@ the ledger is told twice: before a replay is sent, and when it has ended. Each e
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Final
 
 from shadow.config import Config
+from shadow.events import Event
 from shadow.exchange import Exchange, Observation, Replay, ReplayOutcome
-from shadow.log import where
+from shadow.log import tell, where
 from shadow.mirror import eligibility
 from shadow.mirror.arm import Arm, ArmState, state_of
 from shadow.mirror.decision import Considered, decide
@@ -24,8 +24,6 @@ from shadow.mirror.sampling import conversation
 from shadow.mirror.waiting import Waiting
 from shadow.tasks import spawn
 from shadow.wire.request import read_request
-
-log = logging.getLogger("shadow.mirror")
 
 CANCEL_AGAIN_S: Final = 1.0  # a cancellation that a library swallows must not hold the stop up for a whole deadline
 
@@ -101,7 +99,7 @@ class Mirror:
         try:
             considered: Considered | Ineligible | None = self._consider(exchange, observation)
         except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
-            log.error("a request was not considered: %s", where(error))
+            tell(Event.EXCHANGE_UNCONSIDERED, error=where(error), exchange_id=exchange.exchange_id)
             considered = None
         decided = [self._decide_for(arm, exchange, considered) for arm in self._arms.values()]
         ended = tuple(one for one in decided if isinstance(one, Replay))
@@ -137,7 +135,7 @@ class Mirror:
             if considered is not None:
                 return decide(considered, arm, self._config, paused=self.paused, now=self._clock())
         except Exception as error:  # noqa: BLE001 (see above)
-            log.error("a request was not decided on for %s: %s", arm.name, where(error))
+            tell(Event.EXCHANGE_UNDECIDED, arm=arm.name, error=where(error), exchange_id=exchange.exchange_id)
         return Replay(exchange.exchange_id, arm.name, ReplayOutcome.FAILED, Failed.INTERNAL.value)
 
     def _employ(self, arm: Arm) -> None:

@@ -1,15 +1,15 @@
 """Sees each waiting replay to its end: leave to send, the mark in the ledger, the answer, the settlement."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import aiohttp
 
+from shadow.events import Event
 from shadow.exchange import Exchange, Replay, ReplayOutcome
-from shadow.log import where
+from shadow.log import tell, where
 from shadow.mirror.arm import Arm, KeyUnavailableError
 from shadow.mirror.circuit import Leave
 from shadow.mirror.failures import SILENT, TRIPPING, failure, refuses_stream_options, retry_after_s
@@ -22,8 +22,6 @@ from shadow.tasks import spawn
 from shadow.wire.agreement import agreement
 from shadow.wire.observe import READER_FAILED, observe
 from shadow.wire.prices import PriceBook
-
-log = logging.getLogger("shadow.mirror")
 
 # A replay that begins late would be judged by what its wait has left of the deadline, so it is not begun.
 LEAST_SHARE: Final = 0.5
@@ -84,7 +82,7 @@ class Performer:
             self.settle_soon(_interrupted(run))
             raise
         except Exception as error:  # noqa: BLE001 (a mistake here costs one pair, not the worker)
-            log.error("a replay to %s broke: %s", arm.name, where(error))
+            tell(Event.REPLAY_BROKE, arm=arm.name, error=where(error), exchange_id=waiting.planned.exchange_id)
             replay = waiting.planned.ended(ReplayOutcome.FAILED, Failed.INTERNAL)
         finally:
             run.intake.release()
@@ -99,7 +97,7 @@ class Performer:
             await self._ledger.settle(replay)
         except Exception as error:  # noqa: BLE001 (whatever the store's trouble is)
             self.unsettled += 1
-            log.error("the end of a replay to %s was not stored: %s", replay.arm, where(error))
+            tell(Event.REPLAY_UNSETTLED, arm=replay.arm, error=where(error), exchange_id=replay.exchange_id)
 
     async def _attempt(self, arm: Arm, run: Run) -> Replay:
         """Check anew what time may have changed, mark, send."""
@@ -133,7 +131,7 @@ class Performer:
         try:
             await self._ledger.mark_sent(planned.exchange_id, planned.arm)
         except Exception as error:  # noqa: BLE001 (whatever the store's trouble is, what is not marked is not sent)
-            log.error("a replay to %s could not be marked as sent: %s", arm.name, where(error))
+            tell(Event.REPLAY_UNMARKED, arm=arm.name, error=where(error), exchange_id=planned.exchange_id)
             return planned.ended(ReplayOutcome.DROPPED, Dropped.LEDGER)
         timeout_s = run.waiting.deadline - self._clock()
         if timeout_s <= 0:

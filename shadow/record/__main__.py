@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import ctypes
 import gc
-import logging
 import os
 import pickle
 import signal
@@ -20,12 +19,11 @@ from typing import Final
 import uvloop
 
 from shadow.config import Config
-from shadow.log import configure
+from shadow.events import Event
+from shadow.log import configure, tell
 from shadow.record.memory import stay_within_container
 from shadow.record.recorder import recording
 from shadow.store.errors import StoreError
-
-log = logging.getLogger("shadow.record")
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 NICENESS: Final = 10  # a tenth of the forwarder's share where both want the processor
@@ -46,7 +44,7 @@ def main() -> int:
         config: Config = pickle.load(sys.stdin.buffer)  # noqa: S301 (the parent wrote it, in a directory of its own)
         uvloop.run(_serve(config, arguments.socket))
     except (StoreError, OSError) as error:
-        log.error("the recorder cannot start: %s", error)
+        tell(Event.RECORDER_UNSTARTED, reason=error)
         return 1
     return 0
 

@@ -5,21 +5,19 @@ the last attempt has failed, or the recorder stops; a recorder that is killed as
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
+from shadow.events import Event
 from shadow.exchange import Attribution, Cost, Exchange, Observation, Usage
-from shadow.log import where
+from shadow.log import tell, where
 from shadow.record.metrics import DelayedCost, Metrics
 from shadow.store.errors import StoreError
 from shadow.tasks import spawn
 from shadow.wire.generation import Generation, generation_path
 from shadow.wire.prices import PriceBook
-
-log = logging.getLogger("shadow.record")
 
 # Attempts are 1, 2, 5, 15 and 60 s after the exchange came: OpenRouter answers 404 for half a second after a whole
 # stream and for longer after a cut one. A key is held for that long, and for as long as the answers take.
@@ -103,7 +101,7 @@ class DelayedCosts:
         try:
             self._count(await self._outcome(one))
         except Exception as error:  # noqa: BLE001 (a mistake here costs one cost, and is counted)
-            log.error("a delayed cost stays unknown: %s", where(error))
+            tell(Event.COST_UNKNOWN, error=where(error))
             self._count(DelayedCost.UNKNOWN)
 
     async def _outcome(self, one: Owed) -> DelayedCost:

@@ -1,7 +1,6 @@
 """Takes finished exchanges in: read, attributed, observed, decided on, committed; only then acknowledged."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,9 +8,10 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from shadow.events import Event
 from shadow.exchange import Exchange, Observation, Pending, Recorded, Replay
 from shadow.frames import FrameError, unpack
-from shadow.log import where
+from shadow.log import tell, where
 from shadow.mirror.planned import Planned
 from shadow.record.attribution import BodyAttribution
 from shadow.record.delayed_cost import DelayedCosts, Owed, owed
@@ -19,8 +19,6 @@ from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
 from shadow.store.errors import StoreError
 from shadow.tasks import spawn
-
-log = logging.getLogger("shadow.record")
 
 IN_A_ROW: Final = 10  # exchanges; then the loop has its turn: answers of candidates are being timed on it
 
@@ -66,7 +64,7 @@ class Inbox:
             self.metrics.store_errors.labels(error.trouble.value).inc()
             return web.Response(status=503)
         except Exception as error:  # noqa: BLE001 (sent again it would fail again, and hold up all that wait behind it)
-            log.error("a batch was refused: %s", error if isinstance(error, FrameError) else where(error))
+            tell(Event.BATCH_REFUSED, error=str(error) if isinstance(error, FrameError) else where(error))
             return web.Response(status=400)
         return web.Response(status=204)
 

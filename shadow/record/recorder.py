@@ -1,7 +1,6 @@
 """The recorder: wires store, mirror, inbox and pages together, and takes them down in order."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,8 @@ from typing import Final
 from aiohttp import web
 
 from shadow.config import Config
+from shadow.events import Event
+from shadow.log import tell
 from shadow.mirror.mirror import Mirror
 from shadow.record.attribution import BodyAttribution
 from shadow.record.delayed_cost import DelayedCosts
@@ -26,8 +27,6 @@ from shadow.store.sqlite import SQLiteStore
 from shadow.tasks import spawn
 from shadow.wire.observe import observe
 from shadow.wire.prices import PriceBook
-
-log = logging.getLogger("shadow.record")
 
 PRUNE_EVERY_S: Final = 3600.0
 LOOKS: Final = 240  # in that time, at whether the disk is full: every 15 s
@@ -94,7 +93,7 @@ async def _serving(app: web.Application, socket: Path) -> AsyncIterator[None]:
     await runner.setup()
     try:
         await web.UnixSite(runner, str(socket)).start()  # takes the place of a socket that a killed recorder left
-        log.info("ready: recording")
+        tell(Event.RECORDING)
         yield
     finally:
         await runner.cleanup()
@@ -105,7 +104,7 @@ async def _end_pending(store: SQLiteStore) -> None:
     try:
         await store.recover()
     except StoreError as error:
-        log.warning("pending replays could not be ended, the next start does it: %s", error.trouble)
+        tell(Event.PENDING_LEFT, trouble=error.trouble)
 
 
 async def _retain(store: SQLiteStore, days: int | None) -> None:
@@ -114,9 +113,9 @@ async def _retain(store: SQLiteStore, days: int | None) -> None:
         try:
             deleted = await store.prune(time.time() - days * DAY_S)
             if deleted:
-                log.info("%d exchanges older than %d days were deleted", deleted, days)
+                tell(Event.EXPIRED_DELETED, exchanges=deleted, days=days)
         except StoreError as error:
-            log.warning("old exchanges could not be deleted: %s", error.trouble)
+            tell(Event.EXPIRED_LEFT, trouble=error.trouble)
         for _ in range(LOOKS):
             await asyncio.sleep(PRUNE_EVERY_S / LOOKS)
             if store.trouble is Trouble.DISK_FULL:

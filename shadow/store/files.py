@@ -1,6 +1,5 @@
 """The files of a database: made private, opened, or set aside when they are of no use."""
 
-import logging
 import os
 import sqlite3
 import time
@@ -8,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from shadow.events import Event
+from shadow.log import tell
 from shadow.store.errors import StoreError, Trouble, UnusableError, trouble
 from shadow.store.migrations import migrate
-
-log = logging.getLogger("shadow.store")
 
 LEAST_SQLITE: Final = (3, 37, 0)  # the first release with STRICT tables
 WAL_MAGICS: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")  # https://sqlite.org/fileformat2.html#walformat
@@ -63,7 +62,7 @@ def set_aside(path: Path, why: str) -> None:
         if file.exists():
             file.rename(file.with_name(f"{file.name}.{stamp}"))
     index_of(path).unlink(missing_ok=True)  # derived from the log: of no use without it
-    log.error("the database %s was set aside as %s.%s: %s; a fresh one takes its place", path, path.name, stamp, why)
+    tell(Event.STORE_SET_ASIDE, path=path, aside=f"{path.name}.{stamp}", reason=why)
 
 
 def log_of(path: Path) -> Path:
@@ -86,7 +85,7 @@ def _connect(path: Path) -> sqlite3.Connection:
             connection.execute(pragma)
         _check(connection, path)
         for name in migrate(connection, time.time()):
-            log.info("the database %s was migrated: %s", path, name)
+            tell(Event.STORE_MIGRATED, path=path, migration=name)
     except sqlite3.Error as error:
         connection.close()
         if trouble(error) is Trouble.DAMAGED:
@@ -109,7 +108,7 @@ def _make_private(path: Path) -> None:
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Read all of a small database and a sample of a large one. SQLite itself notices one that was truncated."""
     if path.stat().st_size > CHECKED_BYTES:
-        log.info("the database %s is large: checked in samples", path)
+        tell(Event.STORE_SAMPLED, path=path)
         _probe(connection)
     elif (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise UnusableError(f"the quick check failed: {found}")
@@ -140,4 +139,4 @@ def _set_aside_garbage_log(path: Path) -> None:
             return
     stamp = f"set-aside-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     wal.rename(wal.with_name(f"{wal.name}.{stamp}"))
-    log.error("the log %s is not readable and was set aside as %s.%s: its commits are missing", wal, wal.name, stamp)
+    tell(Event.STORE_LOG_SET_ASIDE, path=wal, aside=f"{wal.name}.{stamp}")

@@ -1,12 +1,12 @@
 """Room on the disk that is kept for the day when it is full: to delete rows, SQLite has to write first."""
 
-import logging
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-log = logging.getLogger("shadow.store")
+from shadow.events import Event
+from shadow.log import tell
 
 RESERVE_BYTES: Final = 8 << 20  # several steps of retention, each half a megabyte in the log
 
@@ -30,7 +30,7 @@ class Reserve:
                 os.close(descriptor)
         except OSError as error:
             self.release()
-            log.warning("no room could be reserved in %s: %s", self._file, error.strerror)
+            tell(Event.RESERVE_MISSING, path=self._file, reason=error.strerror)
 
     def release(self) -> None:
         """Give the room back to the disk."""

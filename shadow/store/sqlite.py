@@ -1,7 +1,6 @@
 """`SQLiteStore`: exchanges and replays in a SQLite file."""
 
 import asyncio
-import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +11,9 @@ from typing import Final, Self
 
 import aiosqlite
 
+from shadow.events import Event
 from shadow.exchange import Cost, Recorded, Replay, ReplayOutcome, Usage
+from shadow.log import tell
 from shadow.store.errors import Trouble
 from shadow.store.ids import blob, text
 from shadow.store.limits import Limits
@@ -21,8 +22,6 @@ from shadow.store.retention import Retention
 from shadow.store.rows import COST_COLUMNS, COUNT_COLUMNS, Row, late_cost, rows, settlement
 from shadow.store.writer import Writer
 from shadow.store.writes import Write
-
-log = logging.getLogger("shadow.store")
 
 FEW: Final = 20  # rows of more take above a millisecond to make, too long for the event loop
 END_UNSENT: Final = """UPDATE replays SET outcome = 'dropped', reason = 'recorder_restarted'
@@ -57,7 +56,7 @@ class SQLiteStore:
     async def open(cls, path: Path, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> Self:
         """Open, check and migrate the database in `path`; one that is of no use is set aside. Raises StoreError."""
         limits = limits or Limits()
-        log.info("SQLite %s keeps %s", sqlite3.sqlite_version, path)
+        tell(Event.STORE_OPENED, sqlite=sqlite3.sqlite_version, path=path)
         writer, reserve = await Writer.open(path, limits), Reserve(path, limits.reserve_bytes)
         await asyncio.to_thread(reserve.keep)
         return cls(writer, reserve, limits, clock)

@@ -6,7 +6,6 @@ because SQLite before 3.51.3 may lose commits where a second one does (https://s
 """
 
 import asyncio
-import logging
 import sqlite3
 import time
 from collections import deque
@@ -18,14 +17,13 @@ from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
 
-from shadow.log import where
+from shadow.events import Event
+from shadow.log import tell, where
 from shadow.store.errors import StoreError, Trouble, trouble
 from shadow.store.files import BUSY_MS, log_of, open_database, set_aside
 from shadow.store.limits import Limits
 from shadow.store.writes import Write, write
 from shadow.tasks import spawn
-
-log = logging.getLogger("shadow.store")
 
 T = TypeVar("T")
 Work = Callable[[aiosqlite.Connection], Awaitable[T]]
@@ -173,7 +171,7 @@ class Writer:
     async def _connected(self) -> aiosqlite.Connection:
         """The connection to the file that is in its place now: rows must not vanish into one that was removed."""
         if self._connection is not None and _identity(self._path) != self._identity:
-            log.error("the database %s is gone from its place: opening what is there now", self._path)
+            tell(Event.STORE_GONE, path=self._path)
             await self._disconnect()
         if self._connection is None:
             self._connection = await _connect(self._path)
@@ -192,7 +190,7 @@ class Writer:
         try:
             set_aside(self._path, why)
         except OSError as error:
-            log.error("the damaged database %s cannot be set aside: %s", self._path, error)
+            tell(Event.STORE_UNMOVED, path=self._path, reason=error)
 
     async def _bound_log(self) -> None:
         """Cut back a log that ordinary checkpoints could not, now and then: readers may be in the way."""
@@ -217,7 +215,7 @@ class Writer:
             finally:
                 await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         except (sqlite3.Error, StoreError) as error:
-            log.warning("the log of %s could not be checkpointed: %s", self._path, error)
+            tell(Event.STORE_LOG_FULL, path=self._path, reason=error)
             return False
         return not busy
 
@@ -226,9 +224,9 @@ class Writer:
         if kind is self._trouble:
             return
         if kind is None:
-            log.warning("the database %s takes rows again", self._path)
+            tell(Event.STORE_WELL, path=self._path)
         else:
-            log.error("the database %s takes no rows: %s: %s", self._path, kind, text)
+            tell(Event.STORE_TROUBLED, path=self._path, trouble=kind, reason=text)
         self._trouble = kind
 
 

@@ -4,13 +4,13 @@ Whatever a provider sends, `observe` returns an observation. What is wrong with 
 anomaly; what is wrong with this code is the anomaly `reader_failed`, and a line in the log.
 """
 
-import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from shadow.events import Event
 from shadow.exchange import Exchange, Observation, Timings, header
-from shadow.log import where
+from shadow.log import tell, where
 from shadow.wire import answer, usage
 from shadow.wire.answer import read_answer
 from shadow.wire.decoding import decode, encoding
@@ -32,8 +32,6 @@ ANOMALIES: Final = (
     }
 )
 
-log = logging.getLogger("shadow.wire")
-
 
 def observe(exchange: Exchange, book: PriceBook) -> Observation:
     """The facts of one exchange, priced by its arm's book. Never raises."""
@@ -44,7 +42,7 @@ def observe(exchange: Exchange, book: PriceBook) -> Observation:
     try:
         return _observe(exchange, endpoint, book)
     except Exception as error:  # noqa: BLE001 (the row must be stored, whatever a provider sent)
-        log.error("an answer was not read: %s", where(error))
+        tell(Event.ANSWER_UNREAD, error=where(error), exchange_id=exchange.exchange_id)
         return Observation(inference=True, timings=plain, anomalies=(READER_FAILED,))
 
 
