@@ -1,9 +1,10 @@
 """How fast a recorder takes exchanges in: `python -m tests.benchmarks.bench_record [COUNT] [--candidates N]`.
 
-Starts `python -m shadow.record` as the service does and hands it batches of 200 over its socket, one at a time as the
-forwarder does: chat completions with a 900-byte request and a 700-byte answer, one in four a stream of 40 chunks.
-Candidates sample nothing, so that what is measured is recording. Prints exchanges stored per second, the recorder's
-processor time per exchange and its memory.
+Starts `python -m shadow.record` as the service does and feeds it through the forwarder's own handoff, in this process:
+chat completions with a 900-byte request and a 700-byte answer, one in four a stream of 40 chunks. They are made, packed
+and sent while the recorder works, so the load generator runs beside it. Candidates sample nothing, so that what is
+measured is recording. Prints, per round, exchanges acknowledged per second from the first offer to the last commit, the
+processor time per exchange of the recorder and of the generator, the recorder's memory, and bytes on disk.
 """
 
 import argparse
@@ -16,15 +17,22 @@ import tempfile
 import time
 from pathlib import Path
 
-import aiohttp
 import orjson
+import uvloop
 
 from shadow.config import Candidate, Config, Storage, Upstream
 from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Outcome
-from shadow.frames import pack
-from tests.benchmarks.bench_store import exchange_id
+from shadow.forward.handoff import BATCH_FRAMES, Handoff
+from shadow.forward.identity import RANDOM_BYTES, uuid7
+from shadow.forward.metrics import Metrics
+from shadow.forward.recorder_client import RecorderClient
 
-BATCH = 200
+WARM_UP = 2 * BATCH_FRAMES
+AHEAD = 4 * BATCH_FRAMES  # so far the generator runs ahead: a batch always waits, and none is dropped
+HELD_BYTES = 64 << 20  # the default of `handoff.max_bytes`
+MAX_DELAY_S = 0.2  # the default of `handoff.max_delay_ms`
+AT_ONCE = 32  # as many as the forwarder hands over before requests have their turn
+DRAIN_S = 60.0
 QUESTION = {
     "model": "openai/gpt-4o-mini",
     "messages": [{"role": "system", "content": "Be brief. " * 40}, {"role": "user", "content": "What is it? " * 30}],
@@ -68,7 +76,7 @@ def exchange(number: int, streamed: bytes) -> Exchange:
     kind = "text/event-stream" if is_stream else "application/json"
     began = int(time.time() * 1000)
     return Exchange(
-        exchange_id=exchange_id(began),
+        exchange_id=uuid7(began, os.urandom(RANDOM_BYTES)),
         arm=PRIMARY,
         started_at=began / 1000,
         method="POST",
@@ -105,11 +113,6 @@ def resident_mb(pid: int) -> float:
 
 
 async def main(count: int, candidates: int) -> None:
-    streamed = stream()
-    batches = [
-        b"".join(pack(exchange(number, streamed)) for number in range(start, start + BATCH))
-        for start in range(0, count, BATCH)
-    ]
     with tempfile.TemporaryDirectory() as name:
         socket = Path(name) / "recorder.sock"
         command = (sys.executable, "-m", "shadow.record", "--socket", socket)
@@ -121,30 +124,50 @@ async def main(count: int, candidates: int) -> None:
             while not socket.exists():  # noqa: ASYNC110 (another process makes it)
                 await asyncio.sleep(0.005)
             said = [f"{time.perf_counter() - began:.2f} s to start, {resident_mb(process.pid):.0f} MB then"]
-            said += await hand_over(socket, process.pid, batches)
+            said += await measured(socket, process.pid, count)
             process.terminate()
-        said.append(f"{(Path(name) / 'shadow.db').stat().st_size / count:,.0f} bytes on disk per exchange")
+        size = (Path(name) / "shadow.db").stat().st_size
+        said.append(f"{size / (count + WARM_UP):,.0f} bytes on disk per exchange")
     sys.stdout.write("\n".join(said) + "\n")
 
 
-async def hand_over(socket: Path, pid: int, batches: list[bytes]) -> list[str]:
-    async with aiohttp.ClientSession("http://recorder", connector=aiohttp.UnixConnector(str(socket))) as client:
-        await client.post("/exchanges", data=batches[0])
-        used, began = seconds_used(pid), time.perf_counter()
-        for batch in batches[1:]:
-            async with client.post("/exchanges", data=batch) as answer:
-                assert answer.status == 204, answer.status
-        took, used = time.perf_counter() - began, seconds_used(pid) - used
-    count = (len(batches) - 1) * BATCH
+async def measured(socket: Path, pid: int, count: int) -> list[str]:
+    client, streamed = RecorderClient(socket), stream()
+    await hand_over(client, streamed, range(WARM_UP))
+    used, own, began = seconds_used(pid), time.process_time(), time.perf_counter()
+    await hand_over(client, streamed, range(count))
+    took, own, used = time.perf_counter() - began, time.process_time() - own, seconds_used(pid) - used
+    await client.close()
     return [
-        f"{count / took:,.0f} exchanges stored per second, {used / count * 1e6:.0f} µs of processor time each",
+        f"{count / took:,.0f} exchanges stored per second, end to end",
+        f"{used / count * 1e6:.0f} µs of processor time each, and {own / count * 1e6:.0f} µs of the generator's",
         f"{resident_mb(pid):.0f} MB after {count:,} exchanges",
     ]
+
+
+async def hand_over(client: RecorderClient, streamed: bytes, numbers: range) -> None:
+    """Through a handoff of its own, until the last exchange is acknowledged."""
+    metrics = Metrics(())
+    handoff = Handoff(client.add, metrics, HELD_BYTES, MAX_DELAY_S)
+    handoff.start()
+    for number in numbers:
+        while number % AT_ONCE == 0 and number - acknowledged(metrics) > AHEAD:  # noqa: ASYNC110 (the metric is what tells)
+            await asyncio.sleep(0.001)
+        handoff.offer(exchange(number, streamed))
+    await handoff.drain(DRAIN_S)
+    await handoff.close()
+    assert acknowledged(metrics) == len(numbers)
+
+
+def acknowledged(metrics: Metrics) -> float:
+    return metrics.registry.get_sample_value("shadow_handoff_exchanges_total", {"result": "acknowledged"}) or 0.0
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("count", type=int, nargs="?", default=20_000)
     parser.add_argument("--candidates", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    asyncio.run(main(arguments.count, arguments.candidates))
+    for _ in range(arguments.rounds):
+        uvloop.run(main(arguments.count, arguments.candidates))
