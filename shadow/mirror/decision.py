@@ -1,4 +1,7 @@
-"""What becomes of one exchange on one arm: eligible? → drawn? → consent, pause, circuit? → planned. Does nothing."""
+"""What becomes of one exchange on one arm: eligible? → drawn? → consent, pause, circuit? → planned. Does nothing.
+
+Whether a dialect can say the request is asked before the draw, and it is written after it: most are drawn for no arm.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -7,10 +10,10 @@ from shadow.exchange import Body, Exchange, Observation, Replay, ReplayOutcome, 
 from shadow.mirror import eligibility
 from shadow.mirror.arm import Arm
 from shadow.mirror.consent import consents
-from shadow.mirror.models import map_model
+from shadow.mirror.models import Mapped, map_model
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Ineligible, SampledOut, Withheld
-from shadow.mirror.rewrite import Rewritten, rewrite
+from shadow.mirror.rewrite import refusal, rewrite
 from shadow.mirror.sampling import draw, number_of
 from shadow.wire.request import InferenceRequest
 
@@ -28,9 +31,9 @@ class Considered:
 def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, now: float) -> Replay | Planned:
     """The end of the replay, or its plan. `now` is the mirror's clock, as the arm's times are."""
     exchange, observation = considered.exchange, considered.observation
-    rewritten = _rewritten(considered, arm)
-    if isinstance(rewritten, Ineligible):
-        return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, rewritten)
+    model = _mapped(considered, arm)
+    if isinstance(model, Ineligible):
+        return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, model)
     drawn = draw(arm.candidate.sample, arm.name, exchange, considered.conversation, considered.request.model)
     consented = consents(config, exchange.attribution.tenant, arm.name)
     # Drawn or not, what may not be sent had no chance: no estimate may speak for it.
@@ -38,6 +41,7 @@ def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, no
     if not drawn.drawn:
         reason = SampledOut.ASKED_NEVER if drawn.asked else SampledOut.NOT_DRAWN
         return _ended(exchange, arm, ReplayOutcome.SAMPLED_OUT, reason, chance)
+    rewritten = rewrite(considered.request.body, model, arm.candidate.dialect, stream_options=arm.takes_stream_options)
     withheld = _withheld(arm, consented=consented, paused=paused, now=now)
     if withheld is not None:
         return _ended(exchange, arm, ReplayOutcome.WITHHELD, withheld, chance, rewritten.rewrite)
@@ -57,7 +61,8 @@ def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, no
     )
 
 
-def _rewritten(considered: Considered, arm: Arm) -> Rewritten | Ineligible:
+def _mapped(considered: Considered, arm: Arm) -> Mapped | Ineligible:
+    """The candidate's model for a request that may be sent to it, or why it may not, whatever the draw says."""
     request, observation, candidate = considered.request, considered.observation, arm.candidate
     reason = eligibility.of_candidate(request, observation, candidate)
     if reason is not None:
@@ -65,7 +70,7 @@ def _rewritten(considered: Considered, arm: Arm) -> Rewritten | Ineligible:
     model = map_model(candidate.models, request.body, observation.response_model)
     if isinstance(model, Ineligible):
         return model
-    return rewrite(request.body, model, candidate.dialect, stream_options=arm.takes_stream_options)
+    return refusal(request.body, candidate.dialect) or model
 
 
 def _withheld(arm: Arm, *, consented: bool, paused: bool, now: float) -> Withheld | None:

@@ -24,17 +24,17 @@ DROPPED_TAGS: Final[Mapping[str, str]] = {
 }
 
 
-def rewrite_messages(
-    messages: Sequence[Mapping[str, Any]], rules: Rules, notes: Notes
-) -> list[Mapping[str, Any]] | Ineligible:
-    """The messages as the dialect takes them, or why it cannot."""
-    written: list[Mapping[str, Any]] = []
-    for message in messages:
-        one = _message(message, rules, notes)
-        if isinstance(one, Ineligible):
-            return one
-        written.append(one)
-    return written
+def refused_picture(messages: Sequence[Mapping[str, Any]], rules: Rules) -> Ineligible | None:
+    """The reason against messages with a picture that the dialect cannot be shown; nothing else of them is refused."""
+    contents = (message.get("content") for message in messages)
+    parts = (part for content in contents if isinstance(content, list) for part in content)
+    unseen = any(part["type"] == "image_url" and not _shown(_image_of(part).get("url"), rules) for part in parts)
+    return Ineligible.IMAGE_INPUT if unseen else None
+
+
+def rewrite_messages(messages: Sequence[Mapping[str, Any]], rules: Rules, notes: Notes) -> list[Mapping[str, Any]]:
+    """The messages as the dialect takes them, where it refuses none."""
+    return [_message(message, rules, notes) for message in messages]
 
 
 def rewrite_tools(tools: Sequence[Mapping[str, Any]], rules: Rules, notes: Notes) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def _tool(tool: Mapping[str, Any], rules: Rules, notes: Notes) -> dict[str, Any]
     return {"type": "function", "function": _only(function, kept)}
 
 
-def _message(message: Mapping[str, Any], rules: Rules, notes: Notes) -> Mapping[str, Any] | Ineligible:
+def _message(message: Mapping[str, Any], rules: Rules, notes: Notes) -> Mapping[str, Any]:
     role = message["role"]
     if len(message) == 2 and isinstance(message.get("content"), str) and role != "developer":
         return message  # most of every conversation: nothing to leave out
@@ -71,15 +71,11 @@ def _message(message: Mapping[str, Any], rules: Rules, notes: Notes) -> Mapping[
     return _with_content(_with_calls(written, rules, notes), rules, notes)
 
 
-def _with_content(message: dict[str, Any], rules: Rules, notes: Notes) -> dict[str, Any] | Ineligible:
+def _with_content(message: dict[str, Any], rules: Rules, notes: Notes) -> dict[str, Any]:
     content = message.get("content")
     if not isinstance(content, list):
         return message
-    parts = [_part(part, rules, notes) for part in content]
-    refused = next((part for part in parts if isinstance(part, Ineligible)), None)
-    if refused is not None:
-        return refused
-    written = [part for part in parts if not isinstance(part, Ineligible)]
+    written = [_part(part, rules, notes) for part in content]
     if not rules.text_parts:
         if len(written) > 1:
             notes.tag("text-parts")
@@ -88,10 +84,10 @@ def _with_content(message: dict[str, Any], rules: Rules, notes: Notes) -> dict[s
     return message | {"content": written}
 
 
-def _part(part: Mapping[str, Any], rules: Rules, notes: Notes) -> dict[str, Any] | Ineligible:
+def _part(part: Mapping[str, Any], rules: Rules, notes: Notes) -> dict[str, Any]:
     kind = part["type"]
     if kind == "image_url":
-        return _image(part, rules, notes)
+        return _image(part, notes)
     if kind == "refusal" and not rules.refusals:
         notes.map("messages[].content[].refusal → text")
         return {"type": "text", "text": part.get("refusal")}
@@ -99,17 +95,23 @@ def _part(part: Mapping[str, Any], rules: Rules, notes: Notes) -> dict[str, Any]
     return _only(part, {"type", kind})
 
 
-def _image(part: Mapping[str, Any], rules: Rules, notes: Notes) -> dict[str, Any] | Ineligible:
+def _image(part: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
     _drop_others(part, {"type", "image_url"}, "messages[].content[]", notes)
-    given = part.get("image_url")
-    image = given if isinstance(given, dict) else {"url": given}
-    url = image.get("url")
-    if not isinstance(url, str) or rules.images == "none":
-        return Ineligible.IMAGE_INPUT
-    if rules.images == "inline" and not url.startswith("data:"):
-        return Ineligible.IMAGE_INPUT
+    image = _image_of(part)
     _drop_others(image, {"url", "detail"}, "messages[].content[].image_url", notes)
     return {"type": "image_url", "image_url": _only(image, {"url", "detail"})}
+
+
+def _image_of(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = part.get("image_url")
+    return given if isinstance(given, dict) else {"url": given}
+
+
+def _shown(url: object, rules: Rules) -> bool:
+    """Whether the dialect can be shown a picture at this address."""
+    if not isinstance(url, str) or rules.images == "none":
+        return False
+    return rules.images == "any" or url.startswith("data:")
 
 
 def _with_calls(message: dict[str, Any], rules: Rules, notes: Notes) -> dict[str, Any]:

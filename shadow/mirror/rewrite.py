@@ -15,7 +15,7 @@ import orjson
 from shadow.config import Dialect
 from shadow.exchange import Rewrite
 from shadow.mirror.dialects import RULES, Fragment, Rules
-from shadow.mirror.messages import rewrite_messages, rewrite_tools
+from shadow.mirror.messages import refused_picture, rewrite_messages, rewrite_tools
 from shadow.mirror.models import Mapped, resolved_at_run_time
 from shadow.mirror.notes import Notes
 from shadow.mirror.reasons import Ineligible
@@ -80,15 +80,45 @@ class Rewritten:
             return json.dumps(self.body, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def rewrite(
-    body: Mapping[str, Any], model: Mapped, dialect: Dialect, *, stream_options: bool = True
-) -> Rewritten | Ineligible:
-    """The request for a candidate, or why its dialect cannot say it.
+def rewrite(body: Mapping[str, Any], model: Mapped, dialect: Dialect, *, stream_options: bool = True) -> Rewritten:
+    """The request for a candidate, where `refusal` has nothing against it.
 
     `stream_options` is False for an endpoint that was seen to refuse that field.
     """
-    draft = _Draft(body, model, RULES[dialect], stream_options)
-    return draft.write()
+    return _Draft(body, model, RULES[dialect], stream_options).write()
+
+
+def refusal(body: Mapping[str, Any], dialect: Dialect) -> Ineligible | None:
+    """Why the dialect cannot say the request. Known without writing it: most are drawn for nobody and never written."""
+    rules = RULES[dialect]
+    for name, value in body.items():
+        if value is not None and name in _REFUSALS and (reason := _REFUSALS[name](body, rules)) is not None:
+            return reason
+    return None
+
+
+def _refused_messages(body: Mapping[str, Any], rules: Rules) -> Ineligible | None:
+    return refused_picture(body["messages"], rules)
+
+
+def _refused_reasoning(body: Mapping[str, Any], rules: Rules) -> Ineligible | None:
+    return Ineligible.REASONING if _control(body, rules) is None else None
+
+
+def _refused_format(body: Mapping[str, Any], rules: Rules) -> Ineligible | None:
+    chosen = body["response_format"]
+    kind = chosen.get("type") if isinstance(chosen, dict) else None
+    if kind == "text" or (kind in ("json_object", "json_schema") and (rules.ignores_format or kind in rules.formats)):
+        return None
+    return Ineligible.RESPONSE_FORMAT
+
+
+_REFUSALS: Final[Mapping[str, Callable[[Mapping[str, Any], Rules], Ineligible | None]]] = {
+    "messages": _refused_messages,
+    "reasoning": _refused_reasoning,
+    "reasoning_effort": _refused_reasoning,
+    "response_format": _refused_format,
+}
 
 
 @dataclass(slots=True)
@@ -102,9 +132,9 @@ class _Draft:
     notes: Notes = field(default_factory=Notes)
     out: dict[str, Any] = field(default_factory=dict)
 
-    def write(self) -> Rewritten | Ineligible:
+    def write(self) -> Rewritten:
         self._model()
-        special: Mapping[str, Callable[[], Ineligible | None]] = {
+        special: Mapping[str, Callable[[], None]] = {
             "messages": self._messages,
             "tools": self._tools,
             "max_tokens": self._limit,
@@ -121,9 +151,10 @@ class _Draft:
         for name, value in self.body.items():
             if value is None:
                 continue  # JSON's way to leave a field out; strict endpoints take it for a value
-            refused = special[name]() if name in special else self._ordinary(name, value)
-            if refused is not None:
-                return refused
+            if name in special:
+                special[name]()
+            else:
+                self._ordinary(name, value)
         return Rewritten(self.out, self.notes.rewrite(), self.body.get("stream") is True)
 
     def _done(self) -> None:
@@ -137,12 +168,8 @@ class _Draft:
         if resolved_at_run_time(self.body):
             self.notes.tag("routed")
 
-    def _messages(self) -> Ineligible | None:
-        messages = rewrite_messages(self.body["messages"], self.rules, self.notes)
-        if isinstance(messages, Ineligible):
-            return messages
-        self.out["messages"] = messages
-        return None
+    def _messages(self) -> None:
+        self.out["messages"] = rewrite_messages(self.body["messages"], self.rules, self.notes)
 
     def _tools(self) -> None:
         if self.body["tools"]:  # an empty list is refused by some, and means the same as none
@@ -178,20 +205,14 @@ class _Draft:
             return
         self.notes.drop("service_tier", None if str(tier) in ORDINARY_TIERS else "tier-mismatch")
 
-    def _response_format(self) -> Ineligible | None:
+    def _response_format(self) -> None:
         chosen = self.body["response_format"]
-        kind = chosen.get("type") if isinstance(chosen, dict) else None
-        if kind == "text":
+        if chosen["type"] == "text":
             self.notes.drop("response_format")  # the default everywhere
-        elif kind not in ("json_object", "json_schema"):
-            return Ineligible.RESPONSE_FORMAT
         elif self.rules.ignores_format:
             self.notes.drop("response_format", "response-format")
-        elif kind not in self.rules.formats:
-            return Ineligible.RESPONSE_FORMAT
         else:
             self.out["response_format"] = chosen
-        return None
 
     def _plugins(self) -> None:
         self.notes.drop("plugins")
@@ -199,7 +220,7 @@ class _Draft:
             if isinstance(plugin, dict) and plugin.get("enabled") is not False:
                 self.notes.tag(PLUGIN_TAGS.get(str(plugin.get("id"))))
 
-    def _ordinary(self, name: str, value: Any) -> Ineligible | None:
+    def _ordinary(self, name: str, value: Any) -> None:
         renamed = (self.rules.renames or {}).get(name)
         if renamed is not None:
             self.out[renamed] = value
@@ -208,53 +229,56 @@ class _Draft:
             self.out[name] = value
         else:
             self.notes.drop(name, DROPPED_TAGS.get(name))
-        return None
 
     def _sensible(self, name: str, value: Any) -> bool:
         if name in TOOL_FIELDS:
             return bool(self.body.get("tools"))  # refused without tools; the router leaves them out
         return name != "verbosity" or str(value) in VERBOSITIES
 
-    def _reasoning(self) -> Ineligible | None:
-        """The router's one control as the dialect's own. Decided alike, whichever of its two fields comes first."""
-        effort, budget = _asked(self.body)
-        if effort is None and budget is None:
-            self._drop_reasoning()  # it only said whether to show the reasoning
-            return None
-        fragment = self._budgeted(effort, budget) if self.rules.budget else self._weighed(effort)
-        if fragment is None:
-            return Ineligible.REASONING
+    def _reasoning(self) -> None:
+        """The router's one control as the dialect's own. Written alike, whichever of its two fields comes first."""
+        effort, _ = _asked(self.body)
+        fragment = _control(self.body, self.rules)
         if not fragment:
-            self._drop_reasoning()
+            self._drop_reasoning()  # it is off without being told, or was only told whether to show the reasoning
         elif fragment != {"reasoning_effort": self.body.get("reasoning_effort")}:
             self.notes.map(f"reasoning: {effort or 'max_tokens'} → {orjson.dumps(fragment).decode()}")
         if effort not in (None, "none") and fragment != {"reasoning_effort": effort}:
             self.notes.tag("reasoning-effort")
-        self.out.update(fragment)
-        return None
+        self.out.update(fragment or {})
 
     def _drop_reasoning(self) -> None:
         for name in ("reasoning", "reasoning_effort"):
             if self.body.get(name) is not None:
                 self.notes.drop(name)
 
-    def _weighed(self, effort: str | None) -> Fragment | None:
-        """What sets an effort; None where the dialect cannot say it, as none here can say a budget."""
-        return None if effort is None else (self.rules.efforts or {}).get(effort)
 
-    def _budgeted(self, effort: str | None, budget: int | None) -> Fragment | None:
-        """What sets a budget: the one that was asked for, else the effort's own word, else its share of the answer."""
-        if effort == "none" and self.rules.efforts is None:
-            return {}  # there is no reasoning unless it is asked for
-        if budget is not None and effort != "none":
-            return _thinking(budget)
-        if self.rules.efforts is not None:
-            return self._weighed(effort)
-        limit = self.body.get("max_completion_tokens") or self.body.get("max_tokens")
-        share = BUDGET_SHARES.get(effort or "")
-        if share is None or not isinstance(limit, int) or limit <= LEAST_BUDGET:
-            return None
-        return _thinking(limit * share // 100)
+def _control(body: Mapping[str, Any], rules: Rules) -> Fragment | None:
+    """What sets the reasoning that the request asks for, empty where nothing need be set; None: it cannot be said."""
+    effort, budget = _asked(body)
+    if effort is None and budget is None:
+        return {}
+    return _budgeted(body, rules, effort, budget) if rules.budget else _weighed(rules, effort)
+
+
+def _weighed(rules: Rules, effort: str | None) -> Fragment | None:
+    """What sets an effort; None where the dialect cannot say it, as none here can say a budget."""
+    return None if effort is None else (rules.efforts or {}).get(effort)
+
+
+def _budgeted(body: Mapping[str, Any], rules: Rules, effort: str | None, budget: int | None) -> Fragment | None:
+    """What sets a budget: the one that was asked for, else the effort's own word, else its share of the answer."""
+    if effort == "none" and rules.efforts is None:
+        return {}  # there is no reasoning unless it is asked for
+    if budget is not None and effort != "none":
+        return _thinking(budget)
+    if rules.efforts is not None:
+        return _weighed(rules, effort)
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    share = BUDGET_SHARES.get(effort or "")
+    if share is None or not isinstance(limit, int) or limit <= LEAST_BUDGET:
+        return None
+    return _thinking(limit * share // 100)
 
 
 def _asked(body: Mapping[str, Any]) -> tuple[str | None, int | None]:

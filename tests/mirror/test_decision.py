@@ -45,6 +45,18 @@ def test_stages_are_passed_in_order(settings, exchange, outcome, reason, probabi
     assert (replay.outcome, replay.reason, replay.probability) == (outcome, reason, probability)
 
 
+@pytest.mark.parametrize("rate", [0, 1])
+def test_what_a_dialect_cannot_say_is_ineligible_drawn_or_not(rate):
+    """The reason stands in the request, so that what is not drawn is not counted as what could have been."""
+    exchange = chat({**HELLO, "reasoning": {"max_tokens": 2000}})
+    replay = decided(config(sample={"rate": rate}), exchange)
+    assert (replay.outcome, replay.reason, replay.probability) == (
+        ReplayOutcome.INELIGIBLE,
+        Ineligible.REASONING,
+        None,
+    )
+
+
 def test_what_passes_every_stage_is_planned():
     """The plan holds the bytes to send and the chance of the draw."""
     plan = decided(config(sample={"rate": 1}))

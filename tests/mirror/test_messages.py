@@ -3,7 +3,7 @@
 import pytest
 
 from shadow.mirror.dialects import RULES
-from shadow.mirror.messages import rewrite_messages, rewrite_tools
+from shadow.mirror.messages import refused_picture, rewrite_messages, rewrite_tools
 from shadow.mirror.notes import Notes
 from shadow.mirror.reasons import Ineligible
 
@@ -15,7 +15,12 @@ def one(message, dialect="openai"):
     """One message rewritten, and what was noted."""
     notes = Notes()
     written = rewrite_messages([message], RULES[dialect], notes)
-    return (written if isinstance(written, Ineligible) else written[0]), notes.rewrite()
+    return written[0], notes.rewrite()
+
+
+def refused(part, dialect="openai"):
+    """The reason against a message that holds this part."""
+    return refused_picture([{"role": "user", "content": [part]}], RULES[dialect])
 
 
 def test_cache_markers_are_stripped_and_tagged():
@@ -125,6 +130,7 @@ def test_images_go_on_by_address(dialect):
     image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}
     written, _ = one({"role": "user", "content": [image]}, dialect)
     assert written["content"] == [image]
+    assert refused(image, dialect) is None
 
 
 def test_ollama_takes_images_as_data_alone():
@@ -132,20 +138,20 @@ def test_ollama_takes_images_as_data_alone():
     data = {"type": "image_url", "image_url": {"url": PNG}}
     address = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     assert one({"role": "user", "content": [data]}, "ollama")[0]["content"] == [data]
-    assert one({"role": "user", "content": [address]}, "ollama")[0] is Ineligible.IMAGE_INPUT
+    assert refused(address, "ollama") is Ineligible.IMAGE_INPUT
 
 
 def test_deepseek_takes_no_images():
     """Its chat endpoint documents text alone."""
     part = {"type": "image_url", "image_url": {"url": PNG}}
-    assert one({"role": "user", "content": [part]}, "deepseek")[0] is Ineligible.IMAGE_INPUT
+    assert refused(part, "deepseek") is Ineligible.IMAGE_INPUT
 
 
 @pytest.mark.parametrize("image", [None, 1, {}, {"url": None}, ["x"]])
 def test_an_image_without_an_address_is_refused(image):
     """What no documentation describes is not guessed at."""
     part = {"type": "image_url", "image_url": image}
-    assert one({"role": "user", "content": [part]})[0] is Ineligible.IMAGE_INPUT
+    assert refused(part) is Ineligible.IMAGE_INPUT
 
 
 def test_an_image_as_a_plain_string_is_put_as_documented():

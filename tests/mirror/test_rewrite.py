@@ -11,7 +11,7 @@ from shadow.mirror.dialects import RULES
 from shadow.mirror.models import Mapped
 from shadow.mirror.notes import MAX_NOTES, ODD, TAGS
 from shadow.mirror.reasons import Ineligible
-from shadow.mirror.rewrite import Rewritten, rewrite
+from shadow.mirror.rewrite import Rewritten, refusal, rewrite
 
 MODEL = Mapped("small", "openai/gpt-4o-mini")
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -93,16 +93,14 @@ VALUES: dict[str, Any] = {
 }
 
 
-def rewritten(dialect: str, model: Mapped = MODEL, **fields: Any) -> Rewritten:
-    made = rewrite({"model": "openai/gpt-4o-mini", "messages": MESSAGES, **fields}, model, dialect)
-    assert isinstance(made, Rewritten), made
-    return made
+def rewritten(dialect: str, /, model: Mapped = MODEL, **fields: Any) -> Rewritten:
+    body = {"model": "openai/gpt-4o-mini", "messages": MESSAGES, **fields}
+    assert refusal(body, dialect) is None
+    return rewrite(body, model, dialect)
 
 
-def refused(dialect: str, **fields: Any) -> Ineligible:
-    made = rewrite({"model": "openai/gpt-4o-mini", "messages": MESSAGES, **fields}, MODEL, dialect)
-    assert isinstance(made, Ineligible), made
-    return made
+def refused(dialect: str, /, **fields: Any) -> Ineligible | None:
+    return refusal({"model": "openai/gpt-4o-mini", "messages": MESSAGES, **fields}, dialect)
 
 
 def table() -> list[tuple[str, str, str]]:
@@ -302,8 +300,7 @@ def test_an_approximate_effort_is_tagged():
 @pytest.mark.parametrize("effort", ["extreme", "", {"a": 1}, ["high"], 3])
 def test_an_unknown_effort_is_refused_or_no_effort(effort):
     """What no documentation names is not guessed at."""
-    made = rewrite({"model": "a/b", "messages": MESSAGES, "reasoning_effort": effort}, MODEL, "openai")
-    assert made is Ineligible.REASONING if effort else isinstance(made, Rewritten)
+    assert refused("openai", reasoning_effort=effort) is (Ineligible.REASONING if effort else None)
 
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
@@ -405,8 +402,8 @@ def test_any_values_are_rewritten_or_refused(fields, dialect):
     """Whatever a client puts into fields, the rewriting ends in a body of known fields or in a reason."""
     for checked in ("messages", "tools", "plugins", "response_format", "model"):
         fields.pop(checked, None)
-    made = rewrite({"model": "a/b", "messages": MESSAGES, **fields}, MODEL, dialect)
-    if isinstance(made, Rewritten):
+    if refused(dialect, **fields) is None:
+        made = rewritten(dialect, **fields)
         made.encode()
         assert set(made.rewrite.tags) <= TAGS
         assert not set(made.body) & {"user", "metadata", "session_id", "trace", "provider", "plugins", "models"}
