@@ -13,6 +13,7 @@ The modules in the order in which data flows:
     exchange      the vocabulary: records that the rooms pass to each other
     fingerprint   API keys as keyed hashes
     forward       the request path: accept, attribute, forward, capture, hand over
+    exposition    how metrics are written, and how those of both processes make one page
     frames        how finished exchanges cross from the forwarder to the recorder
     record        the recorder: takes exchanges in, stores, mirrors, serves reports
     wire          pure: bytes → facts

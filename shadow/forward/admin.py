@@ -7,10 +7,10 @@ from typing import Final
 from aiohttp import web
 
 from shadow.config import Admin as AdminConfig
+from shadow.exposition import style_for
 from shadow.forward.metrics import Metrics
 from shadow.forward.recorder_client import DOWN, RecorderClient
 
-METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 READING: Final = frozenset({"GET", "HEAD"})
 COMMANDS: Final = "/-/"  # all else that changes anything is the handoff's, which nobody may use from outside
 PASSED_TO_RECORDER: Final = ("Accept", "Content-Type", "If-None-Match")
@@ -63,14 +63,16 @@ class Admin:
     async def _readiness(self, _request: web.Request) -> web.Response:
         return web.Response(text="ready\n") if self._ready() else web.Response(status=503, text="not ready\n")
 
-    async def _expose(self, _request: web.Request) -> web.Response:
+    async def _expose(self, request: web.Request) -> web.Response:
         """Both registries in one page; with the recorder down, the forwarder's alone, which says so."""
+        style = style_for(request.headers.get("Accept", ""))
         try:
-            theirs = await self._recorder.metrics()
+            theirs = await self._recorder.metrics(style)
         except DOWN:
             theirs = b""
         self._metrics.recorder_up.set(1 if theirs else 0)
-        return web.Response(body=self._metrics.expose() + theirs, headers={"Content-Type": METRICS_TYPE})
+        page = style.joined(self._metrics.expose(style), theirs)
+        return web.Response(body=page, headers={"Content-Type": style.content_type})
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         if request.method not in READING and not request.raw_path.startswith(COMMANDS):

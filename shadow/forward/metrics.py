@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from itertools import accumulate, product
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from shadow.exchange import Outcome
+from shadow.exposition import PROMETHEUS, Style
 
 CODE_CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx", "none")  # none: nothing was answered
 HANDOFF_RESULTS: Final = ("acknowledged", "dropped", "refused", "abandoned")
@@ -83,9 +84,9 @@ class Metrics:
         for result in HANDOFF_RESULTS:
             self.handoff.labels(result)
 
-    def expose(self) -> bytes:
-        """The registry in Prometheus' text format 0.0.4."""
-        return generate_latest(self.registry)
+    def expose(self, style: Style = PROMETHEUS) -> bytes:
+        """The registry as a page."""
+        return style.write(self.registry)
 
 
 def code_class(status: int | None) -> str:

@@ -6,6 +6,8 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from shadow.exposition import Style
+
 ACCEPTED: Final = 204
 BATCH_TIMEOUT_S: Final = 30  # a commit takes milliseconds; a recorder that hangs is asked again after this
 PAGE_TIMEOUT_S: Final = 30  # a report over many rows
@@ -31,11 +33,17 @@ class RecorderClient:
             await response.read()
             return response.status
 
-    async def metrics(self) -> bytes:
-        """The recorder's metrics as text. Raises ClientResponseError where it answers anything but them."""
+    async def metrics(self, style: Style) -> bytes:
+        """The recorder's metrics in this style. Raises ClientPayloadError where it answers anything but them."""
         timeout = aiohttp.ClientTimeout(total=METRICS_TIMEOUT_S)
-        async with self.session.get(_url("/metrics"), timeout=timeout, raise_for_status=True) as response:
-            return await response.read()
+        headers = {"Accept": style.content_type}
+        async with self.session.get(_url("/metrics"), timeout=timeout, headers=headers) as response:
+            page = await response.read()
+            if response.status != 200 or response.headers.get("Content-Type") != style.content_type:
+                raise aiohttp.ClientPayloadError("these are no metrics")
+            if not style.whole(page):
+                raise aiohttp.ClientPayloadError("the page is cut short")
+            return page
 
     async def page(self, method: str, target: str, headers: dict[str, str], body: bytes) -> aiohttp.ClientResponse:
         """Whatever the recorder answers to a request for one of its pages; the caller releases it."""

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final, Protocol
 
 from shadow.exchange import Attribution, Recorded, Replay
 from shadow.record.metrics import Metrics, caller_of
+from shadow.record.pairs import Primary
 from shadow.store.errors import StoreError
 
 RETRY_S: Final = 1.0  # a full disk does not empty sooner; meanwhile the replay keeps its place and no other starts
@@ -22,15 +21,7 @@ class Store(Protocol):
     async def settle(self, replays: Sequence[Replay]) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Primary:
-    """What is remembered of an exchange while its replays run."""
-
-    caller: tuple[str, str]
-    usd: Decimal | None
-
-
-NOBODY: Final = Primary(caller_of(Attribution()), None)
+NOBODY: Final = Primary(caller_of(Attribution()))
 
 
 class StoreLedger:
@@ -49,9 +40,10 @@ class StoreLedger:
 
     def expect(self, recorded: Recorded) -> None:
         """Remember what the metrics will need when the pending replays of an exchange end."""
-        primary = Primary(caller_of(recorded.exchange.attribution), recorded.observation.cost.usd)
+        exchange = recorded.exchange
+        primary = Primary(caller_of(exchange.attribution), recorded.observation.cost.usd, exchange.total_s)
         for pending in recorded.pending:
-            self._primaries[recorded.exchange.exchange_id, pending.arm] = primary
+            self._primaries[exchange.exchange_id, pending.arm] = primary
 
     async def mark_sent(self, exchange_id: str, arm: str) -> None:
         """Commit that a replay is about to be sent. Raises StoreError: then it must not be sent."""
@@ -72,4 +64,4 @@ class StoreLedger:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), self._retry_s)
         primary = self._primaries.pop((replay.exchange_id, replay.arm), NOBODY)
-        self._metrics.ended(replay, primary.caller, primary.usd)
+        self._metrics.ended(replay, primary)

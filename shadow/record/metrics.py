@@ -5,12 +5,16 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+from shadow.config import METRICS
 from shadow.exchange import PRIMARY, Attribution, Exchange, Observation, Recorded, Replay, ReplayOutcome, Usage
+from shadow.exposition import PROMETHEUS, Style
 from shadow.mirror.arm import ArmState
 from shadow.mirror.circuit import State
-from shadow.record.series import SERIES, Series
+from shadow.mirror.reasons import REASONS
+from shadow.record.pairs import Caller, Pairs, Primary
+from shadow.record.series import Series
 from shadow.store.errors import Trouble
 from shadow.store.sqlite import Ended
 
@@ -35,9 +39,11 @@ class DelayedCost(StrEnum):
 
 
 class Metrics:
-    """One registry, and what is counted in it. Series that come from outside are bounded."""
+    """One registry, and what is counted in it. Series that come from outside are bounded; of what is ours, every one
+    is there from the start, at 0: `increase` sees no first step from nothing to one.
+    """
 
-    def __init__(self, series: int = SERIES) -> None:
+    def __init__(self, arms: Iterable[str] = (), series: int = METRICS.max_series) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside every counter, which no dashboard reads
         self.registry = registry = CollectorRegistry()
         self.exchanges = Counter(
@@ -97,10 +103,24 @@ class Metrics:
         self._exchanges, self._cost = Series(self.exchanges, series), Series(self.cost, series)
         self._tokens = Series(self.tokens, series)
         self._ttft, self._response = Series(self.ttft, series), Series(self.response, series)
+        self._pairs = Pairs(registry, series)
+        self.cost_unknown.labels(PRIMARY)
+        self.expect(arms)
 
-    def expose(self) -> bytes:
-        """The registry in Prometheus' text format 0.0.4."""
-        return generate_latest(self.registry)
+    def expect(self, arms: Iterable[str]) -> None:
+        """Have every series of these arms whose labels are ours."""
+        for arm in arms:
+            self.cost_unknown.labels(arm)
+            self.cost_ratio.labels(arm)
+            for gauge in (self.waiting, self.in_flight, self.rest, self.circuit_open):
+                gauge.labels(arm)
+            for outcome, reasons in REASONS.items():
+                for reason in reasons or (NO_REASON,):
+                    self.replays.labels(arm, outcome.value, reason)
+
+    def expose(self, style: Style = PROMETHEUS) -> bytes:
+        """The registry as a page."""
+        return style.write(self.registry)
 
     def show(self, arms: Iterable[ArmState], *, paused: bool, unsettled: int) -> None:
         """Set what is as it is now."""
@@ -119,19 +139,20 @@ class Metrics:
         model = seen.response_model or seen.request_model or UNKNOWN
         self._exchanges.of((), (*caller, model)).inc()
         self._observed(PRIMARY, caller, exchange, seen)
-        self.store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s))
+        self.store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s), _exemplar(exchange))
         for replay in recorded.ended:
-            self.ended(replay, caller)
+            self.ended(replay, Primary(caller))
 
-    def ended(self, replay: Replay, caller: tuple[str, str], primary_usd: Decimal | None = None) -> None:
-        """Count a replay, and what it tells beside its primary's cost."""
+    def ended(self, replay: Replay, primary: Primary) -> None:
+        """Count a replay, and what it tells beside its primary."""
         self.replays.labels(replay.arm, replay.outcome.value, replay.reason or NO_REASON).inc()
         if replay.exchange is None or replay.observation is None:
             return
-        self._observed(replay.arm, caller, replay.exchange, replay.observation)
+        self._observed(replay.arm, primary.caller, replay.exchange, replay.observation)
+        self._pairs.ended(replay, primary)
         usd = replay.observation.cost.usd
-        if replay.outcome is ReplayOutcome.COMPLETED and usd is not None and primary_usd:
-            self.cost_ratio.labels(replay.arm).observe(float(usd / primary_usd))
+        if replay.outcome is ReplayOutcome.COMPLETED and usd is not None and primary.usd:
+            self.cost_ratio.labels(replay.arm).observe(float(usd / primary.usd), _exemplar(replay.exchange))
 
     def came_late(self, who: Attribution, names: Iterable[str | None], before: Usage, now: Usage, usd: Decimal) -> None:
         """Count the cost of an exchange that is stored already, and the tokens by which its usage has grown."""
@@ -146,24 +167,29 @@ class Metrics:
         """Count a replay of an earlier run."""
         self.replays.labels(ended.arm, ended.outcome.value, ended.reason).inc()
 
-    def _observed(self, arm: str, caller: tuple[str, str], exchange: Exchange, seen: Observation) -> None:
+    def _observed(self, arm: str, caller: Caller, exchange: Exchange, seen: Observation) -> None:
         if not seen.inference:
             return
         model = (seen.response_model or seen.request_model or UNKNOWN,)
         for kind, tokens in _tokens(seen.usage):
             self._tokens.of((arm, kind), model).inc(tokens)
         if seen.timings.ttft_s is not None:
-            self._ttft.of((arm,), model).observe(seen.timings.ttft_s)
-        self._response.of((arm,), model).observe(exchange.total_s)
+            self._ttft.of((arm,), model).observe(seen.timings.ttft_s, _exemplar(exchange))
+        self._response.of((arm,), model).observe(exchange.total_s, _exemplar(exchange))
         if seen.cost.usd is not None and seen.cost.usd >= 0:
             self._cost.of((arm,), caller).inc(float(seen.cost.usd))
         elif seen.error_kind is None:
             self.cost_unknown.labels(arm).inc()
 
 
-def caller_of(who: Attribution) -> tuple[str, str]:
+def caller_of(who: Attribution) -> Caller:
     """Tenant and feature as labels."""
     return who.tenant or UNATTRIBUTED, who.feature or UNATTRIBUTED
+
+
+def _exemplar(exchange: Exchange) -> dict[str, str]:
+    """What leads from a bucket of a histogram to the rows of one exchange that is in it."""
+    return {"exchange_id": exchange.exchange_id}
 
 
 def _tokens(usage: Usage) -> list[tuple[str, int]]:

@@ -1,16 +1,15 @@
 """What the recorder answers on its socket: the inbox, its metrics, and the pages that the admin port passes on."""
 
+import asyncio
 from functools import partial
-from typing import Final
 
 from aiohttp import web
 
+from shadow.exposition import style_for
 from shadow.mirror.mirror import Mirror
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.record.reports import Reports
-
-METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def application(
@@ -18,9 +17,11 @@ def application(
 ) -> web.Application:
     """The recorder's HTTP application; a body beyond `largest_batch` is answered with 413."""
 
-    async def expose(_: web.Request) -> web.Response:
+    async def expose(request: web.Request) -> web.Response:
+        style = style_for(request.headers.get("Accept", ""))
         metrics.show(mirror.states(), paused=mirror.paused, unsettled=mirror.unsettled)
-        return web.Response(body=metrics.expose(), headers={"Content-Type": METRICS_TYPE})
+        page = await asyncio.to_thread(metrics.expose, style)  # up to 0.4 s, while candidates are being timed
+        return web.Response(body=page, headers={"Content-Type": style.content_type})
 
     async def pause(_: web.Request) -> web.Response:
         mirror.pause()

@@ -40,7 +40,7 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
     """A recorder that serves on `socket` inside the context. Raises StoreError and OSError where it cannot start."""
     store = await SQLiteStore.open(config.store.path)
     try:
-        metrics = Metrics()
+        metrics = Metrics((candidate.name for candidate in config.candidates), config.metrics.max_series)
         for ended in await store.recover():
             metrics.recovered(ended)
         ledger = StoreLedger(store, metrics)

@@ -5,7 +5,6 @@ from typing import Final, Generic, TypeVar
 from prometheus_client import Counter, Histogram
 
 OTHER: Final = "other"
-SERIES: Final = 2000  # of one metric; about 1 KB each here, and as many rows in every scrape
 LABEL_CHARACTERS: Final = 100
 
 Metric = TypeVar("Metric", Counter, Histogram)
@@ -17,10 +16,11 @@ class Series(Generic[Metric]):
     The metric's labels are those we know, then those from outside. The store keeps the detail.
     """
 
-    def __init__(self, metric: Metric, most: int = SERIES) -> None:
+    def __init__(self, metric: Metric, most: int) -> None:
         self._metric: Metric = metric
         self._most = most
         self._series: dict[tuple[str, ...], Metric] = {}
+        self._others: dict[tuple[str, ...], Metric] = {}  # by what we know ourselves
 
     def of(self, known: tuple[str, ...], outside: tuple[str, ...]) -> Metric:
         """What to count in. Found again in a fraction of the time that the metric itself takes."""
@@ -28,9 +28,11 @@ class Series(Generic[Metric]):
         found = self._series.get(key)
         if found is not None:
             return found
-        full = len(self._series) >= self._most
-        values = (OTHER if full else value[:LABEL_CHARACTERS] for value in outside)
-        labelled: Metric = self._metric.labels(*known, *values)
-        if not full:
-            self._series[key] = labelled
-        return labelled
+        if len(self._series) < self._most:
+            values = (value[:LABEL_CHARACTERS] for value in outside)
+            self._series[key] = labelled = self._metric.labels(*known, *values)
+            return labelled
+        other = self._others.get(known)
+        if other is None:
+            self._others[known] = other = self._metric.labels(*known, *(OTHER for _ in outside))
+        return other

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from shadow.config import Config
 from shadow.exchange import Exchange
+from shadow.exposition import style_for
 from shadow.forward.forwarder import Forwarder
 from shadow.frames import FrameError, unpack
 
@@ -102,6 +103,7 @@ class Inbox:
         self.status = 204
         self.exchanges: list[Exchange] = []
         self.requests: list[tuple[str, str]] = []
+        self.metrics: Callable[[web.Request], web.Response] = one_metric
         self._changed = asyncio.Condition()
         self._runner: web.AppRunner | None = None
 
@@ -137,8 +139,15 @@ class Inbox:
     async def _page(self, request: web.Request) -> web.Response:
         self.requests.append((request.method, request.raw_path))
         if request.path == "/metrics":
-            return web.Response(text="shadow_exchanges_total 1\n")
+            return self.metrics(request)
         return web.Response(text="<p>a page</p>", content_type="text/html", headers={"X-Inner": "1"})
+
+
+def one_metric(request: web.Request) -> web.Response:
+    """A recorder's metrics in the style that is asked for."""
+    style = style_for(request.headers["Accept"])
+    page = b"shadow_exchanges_total 1\n" + style.end
+    return web.Response(body=page, headers={"Content-Type": style.content_type})
 
 
 class Client:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from tests.forward.conftest import Bench, running
 
@@ -39,6 +40,46 @@ async def test_metrics_answer_with_the_recorder_down(tmp_path: Path) -> None:
     async with running(tmp_path, with_recorder=False) as bench:
         status, text = await get(bench, "/metrics")
     assert (status, "shadow_recorder_up 0.0\n" in text) == (200, True)
+
+
+async def scrape(bench: Bench, accept: str) -> tuple[str, str]:
+    """Type and text of the metrics, for a scraper that asks in this way."""
+    url = f"http://127.0.0.1:{bench.forwarder.admin_port}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url, headers={"Accept": accept}) as answer:
+        return answer.headers["Content-Type"], await answer.text()
+
+
+async def test_openmetrics_are_one_page(bench: Bench) -> None:
+    """Whoever asks for OpenMetrics gets both halves in it, and the line that ends a page once, at its end."""
+    kind, text = await scrape(bench, "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5")
+    assert kind == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert text.endswith("shadow_exchanges_total 1\n# EOF\n")
+    assert text.count("# EOF") == 1
+
+
+async def test_openmetrics_answer_with_the_recorder_down(tmp_path: Path) -> None:
+    """The forwarder's half alone is a whole page too."""
+    async with running(tmp_path, with_recorder=False) as bench:
+        _, text = await scrape(bench, "application/openmetrics-text")
+    assert "shadow_recorder_up 0.0\n" in text
+    assert text.endswith("# EOF\n")
+    assert text.count("# EOF") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "page"),
+    [
+        (500, "application/openmetrics-text; version=1.0.0; charset=utf-8", "canary 1\n# EOF\n"),
+        (200, "application/openmetrics-text; version=1.0.0; charset=utf-8", "canary 1\nshadow_exch"),
+        (200, "text/plain; version=0.0.4; charset=utf-8", "canary 1\n"),
+    ],
+)
+async def test_what_is_no_page_of_metrics_is_left_out(bench: Bench, status: int, kind: str, page: str) -> None:
+    """An error, a page cut short or one in another style would spoil the forwarder's own half."""
+    bench.inbox.metrics = lambda _: web.Response(status=status, body=page, headers={"Content-Type": kind})
+    _, text = await scrape(bench, "application/openmetrics-text")
+    assert "shadow_recorder_up 0.0\n" in text
+    assert "canary" not in text
 
 
 async def test_other_pages_are_the_recorders(bench: Bench) -> None:

@@ -2,6 +2,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from shadow.exchange import (
@@ -15,9 +16,12 @@ from shadow.exchange import (
     Timings,
     Usage,
 )
+from shadow.exposition import OPEN
 from shadow.mirror.arm import ArmState
 from shadow.mirror.circuit import State
-from shadow.record.metrics import Metrics
+from shadow.mirror.reasons import REASONS
+from shadow.record.metrics import NO_REASON, Metrics
+from shadow.record.pairs import Primary
 from shadow.store.sqlite import Ended
 from tests.record.samples import exchange, exchange_id, sample
 
@@ -74,7 +78,7 @@ def test_unknown_is_not_zero(metrics: Metrics) -> None:
 def test_an_error_has_no_unknown_cost(metrics: Metrics) -> None:
     """A call that failed owes no cost: only good answers without one are a gap."""
     metrics.stored(Recorded(exchange(), seen(cost=Cost(), error_kind="rate_limited")), now=0.0)
-    assert value(metrics, "shadow_cost_unknown_total", arm="primary") is None
+    assert value(metrics, "shadow_cost_unknown_total", arm="primary") == 0
 
 
 def test_nobody_is_unattributed(metrics: Metrics) -> None:
@@ -88,7 +92,7 @@ def test_replays_are_counted_by_outcome_and_reason(metrics: Metrics) -> None:
     """Those that ended at once, those that ended later and those of an earlier run are in one count."""
     out = Replay(exchange_id(0), "ferry", ReplayOutcome.SAMPLED_OUT, "not_drawn", 0.05)
     metrics.stored(Recorded(exchange(), seen(), (out,)), now=0.0)
-    metrics.ended(replayed(), CALLER)
+    metrics.ended(replayed(), Primary(CALLER))
     metrics.recovered(Ended("ferry", ReplayOutcome.FAILED, "interrupted"))
     for outcome, reason in (("sampled_out", "not_drawn"), ("completed", "none"), ("failed", "interrupted")):
         assert value(metrics, "shadow_replays_total", arm="ferry", outcome=outcome, reason=reason) == 1
@@ -96,13 +100,13 @@ def test_replays_are_counted_by_outcome_and_reason(metrics: Metrics) -> None:
 
 def test_a_replay_counts_for_its_arm(metrics: Metrics) -> None:
     """What a candidate cost is under the candidate's name and the tenant's."""
-    metrics.ended(replayed(), CALLER)
+    metrics.ended(replayed(), Primary(CALLER))
     assert value(metrics, "shadow_cost_usd_total", arm="ferry", tenant="acme", feature="summaries") == 0.001
 
 
 def test_a_pair_has_a_cost_ratio(metrics: Metrics) -> None:
     """The candidate's cost over the primary's is observed where both are known."""
-    metrics.ended(replayed(), CALLER, Decimal("0.002"))
+    metrics.ended(replayed(), Primary(CALLER, Decimal("0.002")))
     assert value(metrics, "shadow_cost_ratio_sum", arm="ferry") == 0.5
 
 
@@ -117,7 +121,7 @@ def test_a_pair_has_a_cost_ratio(metrics: Metrics) -> None:
 )
 def test_no_ratio_without_two_costs(metrics: Metrics, replay: Replay, primary: Decimal | None) -> None:
     """Unknown, zero and failed are no basis of a ratio."""
-    metrics.ended(replay, CALLER, primary)
+    metrics.ended(replay, Primary(CALLER, primary))
     assert value(metrics, "shadow_cost_ratio_sum", arm="ferry") is None
 
 
@@ -133,6 +137,36 @@ def test_the_mirror_shows_as_it_is(metrics: Metrics) -> None:
     metrics.show([], paused=True, unsettled=4)
     assert value(metrics, "shadow_replays_paused") == 1
     assert value(metrics, "shadow_replays_unsettled") == 4
+
+
+def test_what_is_ours_is_there_from_the_start() -> None:
+    """Per arm, every outcome with every reason is a series of 0, as are the arm's gauges and its unknown costs."""
+    metrics = Metrics(["ferry", "canal"])
+    for arm in ("ferry", "canal"):
+        for outcome, reasons in REASONS.items():
+            for reason in reasons or {NO_REASON}:
+                assert value(metrics, "shadow_replays_total", arm=arm, outcome=outcome, reason=reason) == 0
+        names = ("cost_unknown_total", "cost_ratio_count", "replays_waiting", "replays_in_flight", "circuit_open")
+        assert [value(metrics, f"shadow_{name}", arm=arm) for name in names] == [0, 0, 0, 0, 0]
+    assert value(metrics, "shadow_cost_unknown_total", arm="primary") == 0
+
+
+def test_histograms_lead_to_an_exchange(metrics: Metrics) -> None:
+    """In OpenMetrics, a bucket names an exchange that is in it; Prometheus' own text has no place for that."""
+    metrics.stored(Recorded(exchange(7), seen()), now=1_780_000_001.0)
+    metrics.ended(replayed(), Primary(CALLER, Decimal("0.002")))
+    named = {
+        family.name: {sample.exemplar.labels["exchange_id"] for sample in family.samples if sample.exemplar}
+        for family in openmetrics_families(metrics.expose(OPEN).decode())
+        if family.type == "histogram"
+    }
+    assert named == {
+        "shadow_store_lag_seconds": {exchange_id(7)},
+        "shadow_ttft_seconds": {exchange_id(7), exchange_id(0)},
+        "shadow_response_seconds": {exchange_id(7), exchange_id(0)},
+        "shadow_cost_ratio": {exchange_id(0)},
+    }
+    assert "exchange_id" not in metrics.expose().decode()
 
 
 def test_hostile_names_make_few_series() -> None:
