@@ -23,7 +23,7 @@ from shadow.mirror.retries import Retries
 from shadow.mirror.sampling import conversation
 from shadow.mirror.waiting import Waiting
 from shadow.tasks import spawn
-from shadow.wire.request import read_request
+from shadow.wire.request import InferenceRequest
 
 CANCEL_AGAIN_S: Final = 1.0  # a cancellation that a library swallows must not hold the stop up for a whole deadline
 
@@ -89,15 +89,18 @@ class Mirror:
         now = self._clock()
         return tuple(state_of(arm, now) for arm in self._arms.values())
 
-    def decide(self, exchange: Exchange, observation: Observation) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
+    def decide(
+        self, exchange: Exchange, observation: Observation, request: InferenceRequest | None
+    ) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
         """For every arm: the replay that has ended at once, or its plan. Sends nothing, never raises.
 
-        A mistake in deciding is the end of the arms that it concerns: failed, `internal`.
+        `request` is the exchange's own as it was read, None where it could not be. A mistake in deciding is the end of
+        the arms that it concerns: failed, `internal`.
         """
         if not self._arms:
             return (), ()
         try:
-            considered: Considered | Ineligible | None = self._consider(exchange, observation)
+            considered: Considered | Ineligible | None = self._consider(exchange, observation, request)
         except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
             tell(Event.EXCHANGE_UNCONSIDERED, error=where(error), exchange_id=exchange.exchange_id)
             considered = None
@@ -116,11 +119,12 @@ class Mirror:
         self._employ(arm)
         return None
 
-    def _consider(self, exchange: Exchange, observation: Observation) -> Considered | Ineligible:
+    def _consider(
+        self, exchange: Exchange, observation: Observation, request: InferenceRequest | None
+    ) -> Considered | Ineligible:
         reason = eligibility.of_exchange(exchange, observation)
         if reason is not None:
             return reason
-        request = read_request(exchange)
         reason = eligibility.of_request(request, observation)
         if reason is not None or request is None:
             return reason or Ineligible.UNREADABLE

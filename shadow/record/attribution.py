@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from shadow.config import AttributionRules, Registry, Rule
 from shadow.exchange import Attribution, Exchange
-from shadow.wire.request import read_request
+from shadow.wire.request import InferenceRequest
 
 VALUE_CHARACTERS: Final = 256  # as the forwarder bounds what it finds in headers
 
@@ -21,12 +21,12 @@ class BodyAttribution:
         self._feature = _paths(rules.feature)
         self._tenants = registry.tenants
 
-    def complete(self, exchange: Exchange) -> Exchange:
-        """The exchange with all that is known of its caller. What the forwarder found stays."""
+    def complete(self, exchange: Exchange, request: InferenceRequest | None) -> Exchange:
+        """The exchange with all that its request tells of its caller. What the forwarder found stays."""
         known = exchange.attribution
         tenant, feature = known.tenant, known.feature
         if (tenant is None and self._tenant) or (feature is None and self._feature):
-            body = _body(exchange)
+            body = {} if request is None else request.body
             tenant = tenant or _first(self._tenant, body)
             feature = feature or _first(self._feature, body)
         complete = Attribution(tenant, feature, self._plan(tenant), known.key_fingerprint)
@@ -39,11 +39,6 @@ class BodyAttribution:
 
 def _paths(rules: Iterable[Rule]) -> tuple[Path, ...]:
     return tuple(tuple(rule.body.split(".")) for rule in rules if rule.body is not None)
-
-
-def _body(exchange: Exchange) -> Mapping[str, Any]:
-    request = read_request(exchange)
-    return {} if request is None else request.body
 
 
 def _first(paths: Iterable[Path], body: Mapping[str, Any]) -> str | None:

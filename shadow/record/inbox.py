@@ -19,18 +19,21 @@ from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
 from shadow.store.errors import StoreError
 from shadow.tasks import spawn
+from shadow.wire.observe import Read
+from shadow.wire.request import InferenceRequest
 
 IN_A_ROW: Final = 10  # exchanges; then the loop has its turn: answers of candidates are being timed on it
 
-Observe = Callable[[Exchange], Observation]
-Examined = tuple[Exchange, Observation, Owed | None]
+Examined = tuple[Exchange, Read, Owed | None]
 Decided = tuple[Recorded, tuple[Planned, ...], Owed | None]
 
 
 class Mirror(Protocol):
     """What the inbox needs of the mirror."""
 
-    def decide(self, exchange: Exchange, observation: Observation) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
+    def decide(
+        self, exchange: Exchange, observation: Observation, request: InferenceRequest | None
+    ) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
         """For every arm its end or its plan, whatever the exchange is. Never raises."""
 
     def submit(self, planned: Planned) -> Replay | None: ...
@@ -47,7 +50,7 @@ class Inbox:
     """Turns batches of frames into committed rows and submitted replays."""
 
     attribution: BodyAttribution
-    observe: Observe
+    read: Callable[[Exchange], Read]
     mirror: Mirror
     store: Store
     ledger: StoreLedger
@@ -93,22 +96,22 @@ class Inbox:
     def _examined(self, arrived: Exchange) -> Examined:
         """The exchange as it is recorded: from here on a credential is with what is owed, or nowhere."""
         bare = arrived if arrived.credential is None else replace(arrived, credential=None)
-        exchange = self.attribution.complete(bare)
-        observation = self.observe(exchange)
-        return exchange, observation, owed(exchange, observation, arrived.credential)
+        read = self.read(bare)
+        exchange = self.attribution.complete(bare, read.request)
+        return exchange, read, owed(exchange, read.observation, arrived.credential)
 
     async def _decide(self, examined: Sequence[Examined]) -> list[Decided]:
         decided: list[Decided] = []
-        for number, (exchange, observation, debt) in enumerate(examined, 1):
-            decided.append((*self._decided(exchange, observation), debt))
+        for number, (exchange, read, debt) in enumerate(examined, 1):
+            decided.append((*self._decided(exchange, read), debt))
             if number % IN_A_ROW == 0:
                 await asyncio.sleep(0)
         return decided
 
-    def _decided(self, exchange: Exchange, observation: Observation) -> tuple[Recorded, tuple[Planned, ...]]:
-        ended, plans = self.mirror.decide(exchange, observation)
+    def _decided(self, exchange: Exchange, read: Read) -> tuple[Recorded, tuple[Planned, ...]]:
+        ended, plans = self.mirror.decide(exchange, read.observation, read.request)
         pending = tuple(Pending(planned.arm, planned.probability, planned.conversation) for planned in plans)
-        return Recorded(exchange, observation, ended, pending), plans
+        return Recorded(exchange, read.observation, ended, pending), plans
 
     def _submit(self, plans: Sequence[Planned]) -> None:
         for planned in plans:

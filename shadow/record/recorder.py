@@ -25,7 +25,7 @@ from shadow.record.reports import Reports
 from shadow.store.errors import StoreError, Trouble
 from shadow.store.sqlite import SQLiteStore
 from shadow.tasks import spawn
-from shadow.wire.observe import observe
+from shadow.wire.observe import read
 from shadow.wire.prices import PriceBook
 
 PRUNE_EVERY_S: Final = 3600.0
@@ -50,7 +50,7 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
             async with _asking(config, store, metrics) as delayed:
                 inbox = Inbox(
                     attribution=BodyAttribution(config.attribution, config.registry),
-                    observe=partial(observe, book=PriceBook.for_primary(config)),
+                    read=partial(read, book=PriceBook.for_primary(config)),
                     mirror=mirror,
                     store=store,
                     ledger=ledger,

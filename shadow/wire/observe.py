@@ -6,7 +6,7 @@ anomaly; what is wrong with this code is the anomaly `reader_failed`, and a line
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from shadow.events import Event
 from shadow.exchange import Exchange, Observation, Timings, header
@@ -33,21 +33,34 @@ ANOMALIES: Final = (
 )
 
 
+class Read(NamedTuple):
+    """What was asked and what is known of it. `request` is None for what is no model call or cannot be read."""
+
+    request: InferenceRequest | None
+    observation: Observation
+
+
 def observe(exchange: Exchange, book: PriceBook) -> Observation:
     """The facts of one exchange, priced by its arm's book. Never raises."""
+    return read(exchange, book).observation
+
+
+def read(exchange: Exchange, book: PriceBook) -> Read:
+    """The request of one exchange, for those who look into it, and its facts. Never raises."""
     endpoint = endpoint_of(exchange)
     plain = Timings(first_byte_s=exchange.first_byte_s, total_s=exchange.total_s)
     if endpoint is None:
-        return Observation(timings=plain)
+        return Read(None, Observation(timings=plain))
+    request = None
     try:
-        return _observe(exchange, endpoint, book)
+        request = read_request(exchange)
+        return Read(request, _observe(exchange, endpoint, request, book))
     except Exception as error:  # noqa: BLE001 (the row must be stored, whatever a provider sent)
         tell(Event.ANSWER_UNREAD, error=where(error), exchange_id=exchange.exchange_id)
-        return Observation(inference=True, timings=plain, anomalies=(READER_FAILED,))
+        return Read(request, Observation(inference=True, timings=plain, anomalies=(READER_FAILED,)))
 
 
-def _observe(exchange: Exchange, endpoint: Endpoint, book: PriceBook) -> Observation:
-    request = read_request(exchange)
+def _observe(exchange: Exchange, endpoint: Endpoint, request: InferenceRequest | None, book: PriceBook) -> Observation:
     request_model = request.model if request else None
     decoded = decode(exchange.response_body, encoding(exchange.response_headers), exchange.arrivals)
     reading = read_answer(exchange, endpoint, decoded)

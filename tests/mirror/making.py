@@ -16,6 +16,7 @@ from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Headers, Obser
 from shadow.mirror import Mirror
 from shadow.wire.observe import observe
 from shadow.wire.prices import PriceBook
+from shadow.wire.request import read_request
 
 KEY_VARIABLE = "SHADOW_TEST_CANDIDATE_KEY"
 KEY = "candidate-key-0123456789"
@@ -157,7 +158,7 @@ class Gate:
 
 def submit(mirror: Mirror, exchange: Exchange) -> list[Replay]:
     """Decide and submit, as the recorder does; what ended at once."""
-    ended, planned = mirror.decide(exchange, observed(exchange))
+    ended, planned = mirror.decide(exchange, observed(exchange), read_request(exchange))
     dropped = [mirror.submit(plan) for plan in planned]
     return [*ended, *(one for one in dropped if one is not None)]
 

@@ -6,6 +6,7 @@ from shadow.demo import quirks
 from shadow.demo.candidates import Candidate
 from shadow.demo.provider import StandIn
 from shadow.exchange import ReplayOutcome
+from shadow.wire.request import read_request
 from tests import recorded
 from tests.mirror.making import HELLO, chat, config, observed
 
@@ -68,7 +69,7 @@ async def replayed(mirrors):
             mirror, ledger = await mirrors(config(stand_in.url, dialect=dialect, models={"*": model}))
             for count, request in enumerate(requests, 1):
                 exchange = chat(request)
-                ended, plans = mirror.decide(exchange, observed(exchange))
+                ended, plans = mirror.decide(exchange, observed(exchange), read_request(exchange))
                 assert ended == (), ended
                 mirror.submit(plans[0])
                 await ledger.ends(count)

@@ -11,6 +11,7 @@ from shadow.exchange import Replay, ReplayOutcome
 from shadow.mirror import Mirror, Planned
 from shadow.mirror.dialects import RULES
 from shadow.mirror.reasons import REASONS
+from shadow.wire.request import read_request
 from tests.mirror.making import Ledger, chat, config, observed
 
 BASE = config()
@@ -71,7 +72,8 @@ def test_any_request_is_planned_or_has_a_reason(body, answered):
     """For every dialect: a plan whose body is JSON, or an end with a reason of its set, which is never `internal`."""
     exchange = chat(encoded(body))
     observation = replace(observed(exchange), response_model=answered)
-    ended, planned = Mirror(replace(BASE, candidates=ARMS), Ledger()).decide(exchange, observation)
+    mirror = Mirror(replace(BASE, candidates=ARMS), Ledger())
+    ended, planned = mirror.decide(exchange, observation, read_request(exchange))
     assert len(ended) + len(planned) == len(ARMS)
     for one in ended:
         assert isinstance(one, Replay)

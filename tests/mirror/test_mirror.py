@@ -11,6 +11,7 @@ from shadow.configfile import parse
 from shadow.exchange import Attribution, ReplayOutcome
 from shadow.mirror.reasons import Dropped, Failed, Ineligible, SampledOut, Withheld
 from shadow.mirror.waiting import MAX_COUNT
+from shadow.wire.request import read_request
 from tests.mirror.making import (
     HELLO,
     JSON,
@@ -28,7 +29,7 @@ async def test_without_candidates_nothing_is_decided(mirrors, tmp_path):
     """A sidecar that only records has no arms."""
     mirror, _ = await mirrors(parse("upstream: {url: 'https://openrouter.ai'}", tmp_path, {}))
     exchange = chat()
-    assert mirror.decide(exchange, observed(exchange)) == ((), ())
+    assert mirror.decide(exchange, observed(exchange), read_request(exchange)) == ((), ())
 
 
 async def test_every_arm_gets_its_own_decision(mirrors):
@@ -39,7 +40,7 @@ async def test_every_arm_gets_its_own_decision(mirrors):
     )
     mirror, _ = await mirrors(config(more=more))
     exchange = chat()
-    ended, planned = mirror.decide(exchange, observed(exchange))
+    ended, planned = mirror.decide(exchange, observed(exchange), read_request(exchange))
     assert [(one.arm, one.outcome, one.reason, one.probability) for one in ended] == [
         ("never", ReplayOutcome.SAMPLED_OUT, SampledOut.NOT_DRAWN, 0.0),
         ("others", ReplayOutcome.INELIGIBLE, Ineligible.MODEL_EXCLUDED, None),
@@ -142,7 +143,7 @@ async def test_a_full_queue_drops_the_newest(serve_raw, mirrors):
         await asyncio.Event().wait()
 
     mirror, _ = await mirrors(config(await serve_raw(hang), max_concurrency=1))
-    (plan,) = mirror.decide(exchange := chat(), observed(exchange))[1]
+    (plan,) = mirror.decide(exchange := chat(), observed(exchange), read_request(exchange))[1]
     refused = [mirror.submit(plan) for _ in range(MAX_COUNT + 1)]
     assert refused[:-1] == [None] * MAX_COUNT
     assert ends(refused[-1:]) == [(ReplayOutcome.DROPPED, Dropped.QUEUE_COUNT)]
@@ -167,11 +168,11 @@ async def test_a_plan_holds_no_body_of_the_primary(mirrors):
     """A queue that is bounded in bytes must not hold the primary's bodies besides."""
     mirror, _ = await mirrors(config())
     exchange = replace(chat(), arrivals=((1, 0.1),))
-    _, (plan,) = mirror.decide(exchange, observed(exchange))
+    _, (plan,) = mirror.decide(exchange, observed(exchange), read_request(exchange))
     assert (plan.exchange.request_body.size, plan.exchange.response_body.size, plan.exchange.arrivals) == (0, 0, ())
 
 
-@pytest.mark.parametrize("place", ["decide", "read_request", "conversation"])
+@pytest.mark.parametrize("place", ["decide", "conversation"])
 async def test_a_mistake_in_deciding_costs_one_replay(mirrors, monkeypatch, caplog, place):
     """The exchange is recorded all the same, the reason is the sidecar's, and the log quotes nothing."""
 
@@ -191,7 +192,7 @@ async def test_a_mistake_in_considering_ends_every_arm(mirrors, monkeypatch):
     def broken(*_arguments):
         raise RecursionError
 
-    monkeypatch.setattr("shadow.mirror.mirror.read_request", broken)
+    monkeypatch.setattr("shadow.mirror.mirror.conversation", broken)
     mirror, _ = await mirrors(config(more="- {name: canal, url: 'http://127.0.0.1:9', models: {'*': x}}"))
     failed = [(replay.arm, replay.outcome, replay.reason) for replay in submit(mirror, chat())]
     assert failed == [(arm, ReplayOutcome.FAILED, Failed.INTERNAL) for arm in ("ferry", "canal")]
@@ -220,5 +221,5 @@ async def test_nobodys_exchange_is_decided_like_others(mirrors):
     """Unattributed traffic follows the defaults."""
     mirror, _ = await mirrors(config())
     exchange = chat(attribution=Attribution())
-    _, planned = mirror.decide(exchange, observed(exchange))
+    _, planned = mirror.decide(exchange, observed(exchange), read_request(exchange))
     assert len(planned) == 1

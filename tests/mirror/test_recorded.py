@@ -13,6 +13,7 @@ import yaml
 from shadow.exchange import Exchange, Replay, ReplayOutcome
 from shadow.mirror import Mirror, Planned
 from shadow.mirror.dialects import RULES
+from shadow.wire.request import read_request
 from tests import recorded
 from tests.mirror.making import Ledger, chat, config, observed
 
@@ -33,7 +34,7 @@ def decided(row: dict[str, Any]) -> Iterator[tuple[str, Replay | Planned]]:
     for dialect in RULES:
         candidate = replace(base.candidates[0], dialect=dialect)
         mirror = Mirror(replace(base, candidates=(candidate,)), Ledger())
-        ended, planned = mirror.decide(exchange, observation)
+        ended, planned = mirror.decide(exchange, observation, read_request(exchange))
         yield dialect, (*ended, *planned)[0]
 
 

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from shadow.wire.request import read_request
 from tests.mirror.making import HELLO, JSON, KEY, chat, config, observed
 
 CANARY = "canary-7f3a"
@@ -73,7 +74,7 @@ async def test_nothing_private_reaches_the_candidate(socket, mirrors, caplog, di
     mirror, ledger = await mirrors(config(url, dialect=dialect))
     headers = (*JSON, *((name, f"Bearer {CANARY}") for name in PRIVATE_HEADERS))
     exchange = chat({**HELLO, **PRIVATE_FIELDS}, request_headers=headers)
-    _, (plan,) = mirror.decide(exchange, observed(exchange))
+    _, (plan,) = mirror.decide(exchange, observed(exchange), read_request(exchange))
     mirror.submit(plan)
     await ledger.ends(1)
     assert KEY.encode() in seen  # it is the right socket
@@ -87,7 +88,7 @@ async def test_a_clients_host_is_not_the_candidates(socket, mirrors):
     url, seen = socket
     mirror, ledger = await mirrors(config(url))
     exchange = chat({**HELLO, "api_base": "http://127.0.0.1:1", "base_url": "http://127.0.0.1:1"})
-    _, (plan,) = mirror.decide(exchange, observed(exchange))
+    _, (plan,) = mirror.decide(exchange, observed(exchange), read_request(exchange))
     mirror.submit(plan)
     await ledger.ends(1)
     assert seen.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
@@ -100,7 +101,7 @@ async def test_a_key_that_no_header_can_hold_is_not_sent(socket, mirrors, monkey
     monkeypatch.setenv("SHADOW_TEST_CANDIDATE_KEY", f"{CANARY}\r\nX-Forged: 1")
     mirror, ledger = await mirrors(config(url))
     exchange = chat()
-    _, (plan,) = mirror.decide(exchange, observed(exchange))
+    _, (plan,) = mirror.decide(exchange, observed(exchange), read_request(exchange))
     mirror.submit(plan)
     (replay,) = await ledger.ends(1)
     assert (replay.reason, bytes(seen)) == ("key_unavailable", b"")

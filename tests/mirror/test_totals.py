@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shadow.exchange import Outcome, ReplayOutcome
 from shadow.mirror import Mirror
 from shadow.mirror.reasons import REASONS
+from shadow.wire.request import read_request
 from tests.mirror.making import ANSWER, HELLO, JSON, Ledger, body, chat, config, observed
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -154,7 +155,7 @@ async def test_the_totals_of_ten_thousand_exchanges_reconcile(seed, mirrors):
         mirror, ledger = await mirrors(config(ferry, more=more, sample={"rate": 0.2}))
         exchanges, ended = list(itertools.islice(traffic(chances), 10_000)), []
         for number, exchange in enumerate(exchanges):
-            over, plans = mirror.decide(exchange, observed(exchange))
+            over, plans = mirror.decide(exchange, observed(exchange), read_request(exchange))
             ended += [*over, *filter(None, map(mirror.submit, plans))]
             if number % 20 == 0:
                 await asyncio.sleep(0)
@@ -195,7 +196,7 @@ async def interleave(steps, behaviours, concurrency, settle_slowly):
         for step in steps:
             if step == "submit":
                 exchanges.append(chat())
-                over, plans = mirror.decide(exchanges[-1], observed(exchanges[-1]))
+                over, plans = mirror.decide(exchanges[-1], observed(exchanges[-1]), read_request(exchanges[-1]))
                 ended += [*over, *filter(None, map(mirror.submit, plans))]
             elif step in ("pause", "resume"):
                 getattr(mirror, step)()

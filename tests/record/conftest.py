@@ -19,8 +19,9 @@ from shadow.record.attribution import BodyAttribution
 from shadow.record.inbox import Inbox
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
-from shadow.wire.observe import observe
+from shadow.wire.observe import read
 from shadow.wire.prices import PriceBook
+from shadow.wire.request import InferenceRequest
 from tests.record.samples import FakeStore
 
 
@@ -34,7 +35,10 @@ class FakeMirror:
     unsettled: int = 0
     submitted: list[Planned] = field(default_factory=list)
 
-    def decide(self, exchange: Exchange, observation: Observation) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
+    def decide(
+        self, exchange: Exchange, observation: Observation, request: InferenceRequest | None
+    ) -> tuple[tuple[Replay, ...], tuple[Planned, ...]]:
+        del request
         out = Replay(exchange.exchange_id, "canal", ReplayOutcome.SAMPLED_OUT, "not_drawn", 0.05)
         return (out,), tuple(
             Planned(exchange, observation, arm, 0.5, b"{}", Rewrite(), conversation=7) for arm in self.arms
@@ -79,7 +83,7 @@ def metrics() -> Metrics:
 def inbox(config: Config, store: FakeStore, mirror: FakeMirror, metrics: Metrics) -> Inbox:
     return Inbox(
         attribution=BodyAttribution(config.attribution, config.registry),
-        observe=partial(observe, book=PriceBook.for_primary(config)),
+        read=partial(read, book=PriceBook.for_primary(config)),
         mirror=mirror,
         store=store,
         ledger=StoreLedger(store, metrics, retry_s=0.001),

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 from shadow.config import AttributionRules, Registry, Tenant
 from shadow.exchange import Attribution
 from shadow.record.attribution import BodyAttribution
+from shadow.wire.request import read_request
 from tests.record.samples import REQUEST, exchange
 
 RULES = TypeAdapter(AttributionRules).validate_python(
@@ -19,7 +20,7 @@ REGISTRY = Registry(tenants={"acme": Tenant(plan="business"), "umbrella": Tenant
 
 def completed(known: Attribution, **fields: Any) -> Attribution:
     seen = exchange(request={**REQUEST, **fields}, attribution=known)
-    return BodyAttribution(RULES, REGISTRY).complete(seen).attribution
+    return BodyAttribution(RULES, REGISTRY).complete(seen, read_request(seen)).attribution
 
 
 def test_what_the_forwarder_found_stays() -> None:
@@ -66,4 +67,4 @@ def test_numbers_and_long_names_are_bounded_text() -> None:
 def test_a_body_that_tells_nothing_leaves_it_unknown(request_body: bytes) -> None:
     """A request that is no JSON object, or is shaped otherwise, attributes nothing and breaks nothing."""
     seen = exchange(request=request_body, attribution=Attribution())
-    assert BodyAttribution(RULES, REGISTRY).complete(seen).attribution == Attribution()
+    assert BodyAttribution(RULES, REGISTRY).complete(seen, read_request(seen)).attribution == Attribution()

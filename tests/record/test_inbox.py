@@ -149,5 +149,6 @@ async def test_without_a_queue_a_key_is_let_go(inbox: Inbox, store: FakeStore) -
 class Upper:
     """An attribution that can be told from none."""
 
-    def complete(self, seen: object) -> object:
+    def complete(self, seen: object, request: object) -> object:
+        del request
         return replace(seen, path=seen.path.upper())  # type: ignore[type-var, attr-defined]

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from shadow.exchange import UNKNOWN_COST, Body, Observation, Outcome
-from shadow.wire.observe import ANOMALIES, observe
+from shadow.wire.observe import ANOMALIES, observe, read
 from tests import recorded
-from tests.wire.exchanges import BOOK, chunk, from_recording, seen, stream
+from tests.wire.exchanges import BOOK, chunk, exchange, from_recording, seen, stream
 
 
 def test_a_call_that_is_no_inference_has_transport_facts_only() -> None:
@@ -142,6 +142,14 @@ def test_a_mistake_in_a_reader_costs_the_facts_and_not_the_row(monkeypatch: pyte
     """Whatever raises inside becomes the anomaly `reader_failed`."""
     monkeypatch.setattr("shadow.wire.observe.read_answer", lambda *_: 1 / 0)
     assert seen(b"{}").anomalies == ("reader_failed",)
+
+
+def test_the_request_is_read_although_its_answer_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asked may stand in it."""
+    monkeypatch.setattr("shadow.wire.observe.read_answer", lambda *_: 1 / 0)
+    request, _ = read(exchange(b"{}", request={"user": "acme"}), BOOK)
+    assert request is not None
+    assert request.body == {"user": "acme"}
 
 
 @recorded.requires_recorded
