@@ -11,6 +11,7 @@ The modules in the order in which data flows:
     egress        the proxy on the way out of the pod, where the environment names one
     service       starts, supervises and drains the two processes
     exchange      the vocabulary: records that the rooms pass to each other
+    faults        whose fault an error is
     fingerprint   API keys as keyed hashes
     forward       the request path: accept, attribute, forward, capture, hand over
     exposition    how metrics are written, and how those of both processes make one page

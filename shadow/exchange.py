@@ -239,12 +239,24 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How alike two answers are. None where the question does not arise, such as tool calls where neither made any."""
+    """How alike two answers are. None where the question does not arise, such as tool calls where neither made any.
+
+    `tool_names_same` is about the functions called, `tool_calls_same` about these and their arguments. What is asked
+    of one answer alone (is it JSON, does it fit the schema, did the model decline) is told of both arms. `notes` says
+    why something was not judged, or not whole: words from a closed set in `shadow.wire.agreement`.
+    """
 
     finish_reason_same: bool | None = None
     tool_calls_same: bool | None = None
     json_valid: bool | None = None
     text_similarity: float | None = None
+    tool_names_same: bool | None = None
+    schema_valid: bool | None = None
+    refused: bool | None = None
+    primary_json_valid: bool | None = None
+    primary_schema_valid: bool | None = None
+    primary_refused: bool | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

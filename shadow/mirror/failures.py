@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from shadow.exchange import Exchange, Observation, header
+from shadow.faults import Fault, fault
 from shadow.mirror.reasons import Failed
 from shadow.wire.errors import ErrorKind
 
@@ -33,7 +34,7 @@ TRIPPING: Final = frozenset(
     }
 )
 # These are the sidecar's own and tell nothing about the candidate.
-SILENT: Final = frozenset({Failed.MEMORY, Failed.INTERRUPTED, Failed.INTERNAL})
+SILENT: Final = frozenset(reason for reason in Failed if fault(reason) is Fault.SIDECAR)
 
 _BY_KIND: Final[Mapping[str, Failed]] = {
     ErrorKind.INVALID_REQUEST: Failed.REJECTED,

@@ -145,7 +145,7 @@ class Performer:
 
     async def _concluded(self, arm: Arm, planned: Planned, exchange: Exchange, leave: Leave) -> Replay:
         """The replay with all that is known of it. The arm learns from it."""
-        if exchange.response_body.size > READ_AT_ONCE_BYTES:
+        if exchange.response_body.size > READ_AT_ONCE_BYTES or "json_schema" in planned.observation.features:
             replay = await asyncio.to_thread(judged, planned, exchange, arm.book)
         else:
             replay = judged(planned, exchange, arm.book)
@@ -179,7 +179,7 @@ def judged(planned: Planned, exchange: Exchange, book: PriceBook) -> Replay:
         planned.rewrite,
         exchange,
         observation,
-        agreement(planned.observation, observation) if reason is None else None,
+        agreement(planned.observation, observation, planned.body) if reason is None else None,
         planned.conversation,
     )
 

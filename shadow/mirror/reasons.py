@@ -79,7 +79,7 @@ class Dropped(StrEnum):
 
 
 class Failed(StrEnum):
-    """Tried and errored. `shadow.mirror.failures` says which of them are the sidecar's own."""
+    """Tried and errored. `shadow.faults` says whose fault each is."""
 
     PARAM_REJECTED = "param_rejected"  # 400 or 422 that names a parameter: a fact about compatibility
     KEY_REJECTED = "key_rejected"  # 401, 403

@@ -26,7 +26,11 @@ EXCHANGE_COLUMNS: Final = (
     *("exchange_id", "outcome", "tenant", "feature", "plan", "key_fingerprint", "method", "path"),
     *FACT_COLUMNS,
 )
-AGREEMENT_COLUMNS: Final = ("finish_reason_same", "tool_calls_same", "json_valid", "text_similarity")
+AGREEMENT_COLUMNS: Final = (
+    *("finish_reason_same", "tool_calls_same", "json_valid", "text_similarity"),
+    *("tool_names_same", "schema_valid", "refused"),
+    *("primary_json_valid", "primary_schema_valid", "primary_refused", "agreement_notes"),
+)
 # What is written where a replay ends; its identity, its part in the sample and `sent_at` are there before.
 ENDING_COLUMNS: Final = ("outcome", "reason", "rewrite", *FACT_COLUMNS, *AGREEMENT_COLUMNS)
 REPLAY_COLUMNS: Final = ("exchange_id", "arm", "probability", "conversation", *ENDING_COLUMNS)
@@ -186,6 +190,13 @@ def _agreement(agreement: Agreement) -> Row:
         agreement.tool_calls_same,
         agreement.json_valid,
         agreement.text_similarity,
+        agreement.tool_names_same,
+        agreement.schema_valid,
+        agreement.refused,
+        agreement.primary_json_valid,
+        agreement.primary_schema_valid,
+        agreement.primary_refused,
+        _words(agreement.notes) if agreement.notes else None,
     )
 
 

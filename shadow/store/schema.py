@@ -9,7 +9,8 @@ How values are kept, in every column of both tables:
   the `*_usd_exact` beside it holds the decimal text; otherwise it is NULL.
 - `stated_cost_usd` is the charge that the answer itself states, as decimal text, whatever the billing mode.
 - `*_bucket` is the log-spaced bucket of a duration (`shadow.store.buckets`), computed when the row is written.
-- `features`, `anomalies` are JSON arrays of text; `rewrite` is the JSON object of `shadow.exchange.Rewrite`.
+- `features`, `anomalies`, `agreement_notes` are JSON arrays of text; `rewrite` is the JSON object of
+  `shadow.exchange.Rewrite`.
 
 `exchanges` has one row for each primary exchange. `replays` has one for each exchange × other arm; the facts in it are
 those of the replay's own exchange, NULL where nothing was sent. A pair is a join on `exchange_id`. A replay whose
@@ -61,6 +62,17 @@ MIGRATIONS: Final = (
 ) STRICT, WITHOUT ROWID""",
             # The few that have not ended: found at a start without reading the many that have.
             "CREATE INDEX replays_pending ON replays (exchange_id) WHERE outcome IS NULL",
+        ),
+    ),
+    Migration(
+        "0002-more-of-agreement",
+        tuple(
+            f"ALTER TABLE replays ADD COLUMN {column}"
+            for column in (
+                *("tool_names_same INTEGER", "schema_valid INTEGER", "refused INTEGER"),
+                *("primary_json_valid INTEGER", "primary_schema_valid INTEGER", "primary_refused INTEGER"),
+                "agreement_notes TEXT",
+            )
         ),
     ),
 )

@@ -100,14 +100,15 @@ def test_an_ended_replay_becomes_a_row() -> None:
         rewrite=Rewrite(("model: a → b",), ("provider",), ("prompt-cache",)),
         exchange=exchange(status=200, arm="ferry"),
         observation=observation(provider="Ferry"),
-        agreement=Agreement(True, None, False, 0.75),
+        agreement=Agreement(True, None, False, 0.75, schema_valid=False, primary_refused=False, notes=("b", "a")),
     )
     row = named(REPLAY_COLUMNS, replay_row(completed))
     assert (row["exchange_id"], row["arm"], row["probability"]) == (blob(exchange_id(0)), "ferry", 0.05)
     assert (row["outcome"], row["reason"], row["provider"]) == ("completed", None, "Ferry")
     assert row["rewrite"] == '{"mapped":["model: a → b"],"dropped":["provider"],"tags":["prompt-cache"]}'
     assert (row["finish_reason_same"], row["tool_calls_same"], row["json_valid"]) == (True, None, False)
-    assert row["text_similarity"] == 0.75
+    assert (row["text_similarity"], row["agreement_notes"]) == (0.75, '["a","b"]')
+    assert (row["tool_names_same"], row["schema_valid"], row["primary_refused"]) == (None, False, False)
 
 
 def test_conversation_is_stored_with_the_draw() -> None:

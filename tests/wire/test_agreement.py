@@ -1,5 +1,6 @@
 """Agreement: how alike two answers are."""
 
+import orjson
 import pytest
 
 from shadow.exchange import Agreement, Answer, Observation, ToolCall
@@ -97,3 +98,85 @@ def test_json_is_not_checked_elsewhere() -> None:
 def test_nothing_known_is_nothing_agreed() -> None:
     """Two observations without an answer agree on nothing and differ in nothing."""
     assert agreement(Observation(), Observation()) == Agreement()
+
+
+def test_names_of_calls_are_compared_apart() -> None:
+    """The same functions with other arguments: names agree, calls do not."""
+    f, other = ToolCall("f", '{"x": 1}'), ToolCall("f", '{"x": 2}')
+    g = ToolCall("g", "{}")
+    names = [
+        agreement(answered(*ones), answered(*others)).tool_names_same
+        for ones, others in (([f], [other]), ([f, g], [g, other]), ([f], [g]), ([f], [f, f]), ([], []), ([], [f]))
+    ]
+    assert names == [True, True, False, False, None, False]
+
+
+def asked(text: str, schema: object = None) -> bytes:
+    """The body of a request for an answer that fits a schema."""
+    return orjson.dumps({"response_format": {"type": "json_schema", "json_schema": {"name": text, "schema": schema}}})
+
+
+NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+def fitting(primary: str, replay: str, request: bytes) -> Agreement:
+    wanted = Observation(features=frozenset({"json_schema"}), answer=Answer(primary))
+    return agreement(wanted, answered(text=replay), request)
+
+
+def test_answers_of_both_arms_are_held_against_the_schema() -> None:
+    """Broken JSON fits no schema; JSON may be valid and not fit."""
+    found = fitting('{"n": "1"}', "{", asked("n", NUMBER))
+    assert (found.primary_json_valid, found.primary_schema_valid) == (True, False)
+    assert (found.json_valid, found.schema_valid) == (False, False)
+    assert fitting('{"n": 1}', '{"n": 2}', asked("n", NUMBER)).schema_valid is True
+
+
+@pytest.mark.parametrize("request_", [b"", b"{}", b"{half", b'{"response_format": {"type": "json_schema"}}'])
+def test_schema_that_was_not_sent_is_noted(request_: bytes) -> None:
+    """A dialect that takes no schema: the answer is JSON or not, and more is not said."""
+    found = fitting('{"n": 1}', '{"n": 1}', request_)
+    assert (found.json_valid, found.schema_valid, found.notes) == (True, None, ("schema_missing",))
+
+
+def test_schema_that_cannot_be_judged_is_noted() -> None:
+    """The word for why is there once, for both arms."""
+    assert fitting("{}", "{}", asked("n", {"type": "nonsense"})).notes == ("schema_unusable",)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "similarity"),
+    [
+        ("", "", None),
+        ("yes", "yes", 1.0),
+        ("yes", "", 0.0),
+        ("abcd", "abXd", 0.75),
+        ("Grüße", "Grüsse", 2 * 4 / 11),
+        ("a" * 8000 + "b" * 10, "a" * 8000 + "c" * 10, 1.0),
+    ],
+)
+def test_texts_are_as_similar_as_they_share_characters(one: str, other: str, similarity: float | None) -> None:
+    """Twice the longest common subsequence by both lengths, of their first 8,000 characters."""
+    assert agreement(answered(text=one), answered(text=other)).text_similarity == (
+        None if similarity is None else pytest.approx(similarity)
+    )
+
+
+def test_cut_texts_are_noted() -> None:
+    """Whoever reads the similarity can tell that it is of a part."""
+    assert agreement(answered(text="a" * 8001), answered(text="a")).notes == ("text_cut",)
+    assert agreement(answered(text="a" * 8000), answered(text="a")).notes == ()
+
+
+def test_refusals_of_both_arms() -> None:
+    """In words of its own or by a filter; an answer without an end tells nothing."""
+    refused = Observation(finish_reason="stop", answer=Answer(refusal="I cannot help with that."))
+    filtered, silent = answered(finish="content_filter"), answered(finish=None)
+    found = [agreement(one, other) for one, other in ((refused, answered()), (answered(), filtered), (silent, silent))]
+    assert [(one.primary_refused, one.refused) for one in found] == [(True, False), (False, True), (None, None)]
+
+
+def test_refusal_is_not_invalid_json() -> None:
+    """It is counted as what it is."""
+    declined = Observation(finish_reason="stop", answer=Answer(refusal="No."))
+    assert agreement(answered(json=True, text="{}"), declined).json_valid is None
