@@ -231,10 +231,18 @@ class SampleRule:
 
 @section
 class Sample:
-    """How much of the traffic is replayed. The first rule that matches decides, else `rate`."""
+    """How much of the traffic is replayed. The first rule that matches decides, else `rate`; 0 means never.
+
+    Of each tenant's feature on each model, the first `floor_per_hour` exchanges are replayed for certain.
+    """
 
     rate: Rate = 0.0
+    floor_per_hour: Annotated[int, Ge(0), Le(1000)] = 0
     rules: tuple[SampleRule, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.floor_per_hour and not any((self.rate, *(rule.rate for rule in self.rules))):
+            raise ValueError("floor_per_hour: give a rate above 0, too: where the rate is 0 nothing is ever replayed")
 
 
 @section

@@ -10,6 +10,7 @@ from shadow.events import Event
 from shadow.log import tell
 from shadow.mirror.circuit import Circuit, State
 from shadow.mirror.dialects import RULES
+from shadow.mirror.floors import Floors
 from shadow.mirror.reasons import Withheld
 from shadow.mirror.replay import Target
 from shadow.mirror.waiting import Queue
@@ -26,6 +27,7 @@ class Arm:
 
     candidate: Candidate
     book: PriceBook
+    floors: Floors
     proxy: Proxy | None = None
     reachable: bool = True  # False: only through a proxy that cannot be used
     queue: Queue = field(default_factory=Queue)
@@ -37,12 +39,12 @@ class Arm:
     @classmethod
     def of(cls, candidate: Candidate) -> Self:
         """The arm at the start. A proxy that cannot be used is logged, once, and withholds every replay."""
-        book = PriceBook.for_candidate(candidate)
+        book, floors = PriceBook.for_candidate(candidate), Floors(candidate.sample.floor_per_hour)
         try:
-            return cls(candidate, book, egress_proxy(candidate.url, os.environ))
+            return cls(candidate, book, floors, egress_proxy(candidate.url, os.environ))
         except ValueError as error:
             tell(Event.ARM_UNREACHABLE, arm=candidate.name, reason=error)
-            return cls(candidate, book, reachable=False)
+            return cls(candidate, book, floors, reachable=False)
 
     @property
     def name(self) -> str:
@@ -80,6 +82,7 @@ class ArmState:
     in_flight: int
     circuit: State
     rest_s: float  # for which it asked still to be left alone; 0: it did not
+    floor_segments: int  # which have had a floor of late
 
 
 def state_of(arm: Arm, now: float) -> ArmState:
@@ -90,4 +93,5 @@ def state_of(arm: Arm, now: float) -> ArmState:
         arm.working,
         arm.circuit.state(now),
         max(arm.rests_until - now, 0.0),
+        arm.floors.segments,
     )

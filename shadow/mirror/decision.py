@@ -1,4 +1,4 @@
-"""What becomes of one exchange on one arm: eligible? → drawn? → consent, pause, circuit? → planned. Does nothing.
+"""What becomes of one exchange on one arm: eligible? → drawn? → consent, pause, circuit? → planned. Sends nothing.
 
 Whether a dialect can say the request is asked before the draw, and it is written after it: most are drawn for no arm.
 """
@@ -14,7 +14,7 @@ from shadow.mirror.models import Mapped, map_model
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Ineligible, SampledOut, Withheld
 from shadow.mirror.rewrite import refusal, rewrite
-from shadow.mirror.sampling import draw, number_of
+from shadow.mirror.sampling import Draw, draw, number_of, segment
 from shadow.wire.request import InferenceRequest
 
 
@@ -34,8 +34,8 @@ def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, no
     model = _mapped(considered, arm)
     if isinstance(model, Ineligible):
         return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, model)
-    drawn = draw(arm.candidate.sample, arm.name, exchange, considered.conversation, considered.request.model)
     consented = consents(config, exchange.attribution.tenant, arm.name)
+    drawn = _drawn(considered, arm, consented=consented, now=now)
     # Drawn or not, what may not be sent had no chance: no estimate may speak for it.
     chance = 0.0 if drawn.probability is not None and not consented else drawn.probability
     if not drawn.drawn:
@@ -59,6 +59,16 @@ def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, no
         stream=rewritten.stream,
         conversation=number_of(considered.conversation),
     )
+
+
+def _drawn(considered: Considered, arm: Arm, *, consented: bool, now: float) -> Draw:
+    """The draw, with the floor on top of it where the exchange may be sent."""
+    exchange, model, key = considered.exchange, considered.request.model, considered.conversation
+    drawn = draw(arm.candidate.sample, arm.name, exchange, key, model)
+    if not consented or not arm.floors.per_hour:
+        return drawn
+    place = segment(exchange.attribution, model)
+    return arm.floors.lift(drawn, place, number_of(key), exchange.exchange_id, now)
 
 
 def _mapped(considered: Considered, arm: Arm) -> Mapped | Ineligible:

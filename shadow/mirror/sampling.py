@@ -3,6 +3,7 @@
 A conversation is a session id where the client names one, else the opening of the conversation (first system and
 first user message), else the exchange alone. Its key is hashed with the arm's name to a number in [0, 1); below the
 rate it is drawn. The rate is therefore the inclusion probability, and weighting by its inverse is unbiased.
+`shadow.mirror.floors` lifts thin segments above the rate.
 """
 
 import hashlib
@@ -69,8 +70,13 @@ def conversation(exchange: Exchange, body: Mapping[str, Any]) -> bytes:
     return _joined("exchange", exchange.exchange_id)
 
 
+def segment(attribution: Attribution, model: str | None) -> int:
+    """A tenant's feature on one model, as a number of 63 bits: names may be of any length."""
+    return number_of(_joined(attribution.tenant or "", attribution.feature or "", model or ""))
+
+
 def number_of(key: bytes) -> int:
-    """A conversation's key as a number of 63 bits, as a column of a database holds it."""
+    """A key as a number of 63 bits, as a column of a database holds it."""
     return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") >> 1
 
 

@@ -96,6 +96,9 @@ class Metrics:
         self.circuit_open = Gauge(
             "shadow_circuit_open", "1 while a failing candidate is left alone.", ("arm",), registry=registry
         )
+        self.floor_segments = Gauge(
+            "shadow_floor_segments", "Segments that have had a floor of late.", ("arm",), registry=registry
+        )
         for trouble in Trouble:
             self.store_errors.labels(trouble.value)
         for result in DelayedCost:
@@ -112,7 +115,7 @@ class Metrics:
         for arm in arms:
             self.cost_unknown.labels(arm)
             self.cost_ratio.labels(arm)
-            for gauge in (self.waiting, self.in_flight, self.rest, self.circuit_open):
+            for gauge in (self.waiting, self.in_flight, self.rest, self.circuit_open, self.floor_segments):
                 gauge.labels(arm)
             for outcome, reasons in REASONS.items():
                 for reason in reasons or (NO_REASON,):
@@ -131,6 +134,7 @@ class Metrics:
             self.in_flight.labels(arm.arm).set(arm.in_flight)
             self.rest.labels(arm.arm).set(arm.rest_s)
             self.circuit_open.labels(arm.arm).set(arm.circuit is not State.CLOSED)
+            self.floor_segments.labels(arm.arm).set(arm.floor_segments)
 
     def stored(self, recorded: Recorded, now: float) -> None:
         """Count a new exchange and those of its replays that ended at once."""

@@ -127,7 +127,7 @@ def test_no_ratio_without_two_costs(metrics: Metrics, replay: Replay, primary: D
 
 def test_arms_show_as_they_are(metrics: Metrics) -> None:
     """Gauges tell queue, work, circuit and rest at the time of the scrape."""
-    metrics.show([ArmState("ferry", 3, 2, State.OPEN, 20.5)], paused=False, unsettled=0)
+    metrics.show([ArmState("ferry", 3, 2, State.OPEN, 20.5, 7)], paused=False, unsettled=0)
     names = ("replays_waiting", "replays_in_flight", "circuit_open", "candidate_rest_seconds")
     assert [value(metrics, f"shadow_{name}", arm="ferry") for name in names] == [3, 2, 1, 20.5]
 
