@@ -123,6 +123,23 @@ def _fingerprint(value: object) -> str:
     return value
 
 
+def _pattern(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    import re2  # noqa: PLC0415 (few configurations have patterns)
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        empty = re2.compile(value, options).search("")
+    except re2.error as error:
+        told = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
+        raise ValueError(f"is not a pattern of RE2: {told}") from None
+    if empty:
+        raise ValueError("must not match where there is nothing")
+    return value
+
+
 def _price_list(value: object) -> object:
     return value if isinstance(value, list | tuple) else (value,)
 
@@ -132,6 +149,7 @@ BaseUrl = Annotated[str, Parsed(_base_url)]
 HeaderName = Annotated[str, Parsed(_header_name)]
 ByteSize = Annotated[int, Parsed(_byte_size)]
 Fingerprint = Annotated[str, Parsed(_fingerprint)]
+Pattern = Annotated[str, Parsed(_pattern)]
 Seconds = Annotated[float, Gt(0)]
 Rate = Annotated[float, Ge(0), Le(1)]
 Dollars = Annotated[Decimal, Ge(Decimal(0))]
@@ -281,7 +299,10 @@ class Candidate:
 @section
 class Capture:
     max_bytes: Annotated[ByteSize, Ge(64 << 10)] = 8 << 20  # per body: head and tail of a longer one are kept
-    bodies: Literal["none"] = "none"
+    bodies: Literal["none", "consented"] = "none"  # consented: kept for tenants whose registry entry says so
+    bodies_max_bytes: Annotated[ByteSize, Ge(1 << 10)] = 1 << 20  # of one body's text: a longer one is shortened
+    bodies_retention_days: Annotated[int, Ge(1)] = 7  # or as long as their rows, where those go earlier
+    redact: tuple[Pattern, ...] = ()  # RE2: what matches is replaced before a body is kept
 
 
 @section
@@ -308,12 +329,17 @@ METRICS: Final = Metrics()
 
 @section
 class Tenant:
-    """What the registry says of a tenant. `consent` lists the candidates that may see its prompts."""
+    """What the registry says of a tenant. `consent` lists the candidates that may see its prompts.
+
+    `bodies` allows that its prompts and answers are kept. Nothing else does: whoever lets a prompt be sent elsewhere
+    has not agreed that it lies on a disk, so neither `consent` nor `consent_default` stands for it.
+    """
 
     plan: str | None = None
     billing_owner: str | None = None
     keys: tuple[Fingerprint, ...] = ()  # as `shadow fingerprint` prints them
     consent: tuple[str, ...] | None = None  # None: `consent_default` decides
+    bodies: bool = False
 
 
 @section

@@ -47,6 +47,8 @@ class Event(Enum):
     COST_UNKNOWN = ERROR, "a delayed cost stays unknown: {error}"
     PENDING_LEFT = WARNING, "pending replays could not be ended, the next start does it: {trouble}"
     EXPIRED_DELETED = INFO, "{exchanges} exchanges older than {days} days were deleted"
+    BODIES_DELETED = INFO, "{rows} rows of bodies were deleted, older than {days} days or without consent by now"
+    BODIES_UNKEPT = ERROR, "the bodies of an exchange are not kept: {error}"
     EXPIRED_LEFT = WARNING, "old exchanges could not be deleted: {trouble}"
 
     # The store.

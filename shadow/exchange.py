@@ -213,6 +213,21 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Bodies:
+    """What is kept of an exchange's bodies, for a tenant that consents: made by `shadow.record.bodies`.
+
+    `request` and `answer` are redacted JSON documents, compressed (zstd); None where there is none. `whole` is False
+    where something is missing that no pattern replaced. `redactions` counts what patterns replaced.
+    """
+
+    tenant: str
+    request: bytes | None
+    answer: bytes | None
+    whole: bool
+    redactions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """The facts derived from one exchange. Read by `shadow.wire`, stored without `answer`.
 
@@ -288,6 +303,7 @@ class Replay:
     observation: Observation | None = None
     agreement: Agreement | None = None
     conversation: int | None = None
+    bodies: Bodies | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,3 +323,4 @@ class Recorded:
     observation: Observation
     ended: tuple[Replay, ...] = ()
     pending: tuple[Pending, ...] = ()
+    bodies: Bodies | None = None

@@ -206,3 +206,12 @@ def test_the_configuration_is_frozen() -> None:
     config: Config = parse(SMALLEST, HERE, {})
     with pytest.raises(FrozenInstanceError):
         config.drain_s = 1  # type: ignore[misc]
+
+
+def test_patterns_of_redaction_are_checked() -> None:
+    """What the engine does not understand, and what would match everywhere, is told at the start."""
+    assert problems(SMALLEST + "\ncapture: {redact: ['ok', '(?=x)', 'x*', 3]}") == [
+        "capture.redact.1: is not a pattern of RE2: invalid perl operator: (?=",
+        "capture.redact.2: must not match where there is nothing",
+        "capture.redact.3: must be text",
+    ]

@@ -9,11 +9,12 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from shadow.events import Event
-from shadow.exchange import Exchange, Observation, Pending, Recorded, Replay
+from shadow.exchange import Bodies, Exchange, Observation, Pending, Recorded, Replay
 from shadow.frames import FrameError, unpack
 from shadow.log import tell, where
 from shadow.mirror.planned import Planned
 from shadow.record.attribution import BodyAttribution
+from shadow.record.bodies import Keeper
 from shadow.record.delayed_cost import DelayedCosts, Owed, owed
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
@@ -24,7 +25,7 @@ from shadow.wire.request import InferenceRequest
 
 IN_A_ROW: Final = 10  # exchanges; then the loop has its turn: answers of candidates are being timed on it
 
-Examined = tuple[Exchange, Read, Owed | None]
+Examined = tuple[Exchange, Read, Owed | None, Bodies | None]
 Decided = tuple[Recorded, tuple[Planned, ...], Owed | None]
 
 
@@ -50,6 +51,7 @@ class Inbox:
     """Turns batches of frames into committed rows and submitted replays."""
 
     attribution: BodyAttribution
+    keeper: Keeper
     read: Callable[[Exchange], Read]
     mirror: Mirror
     store: Store
@@ -98,20 +100,21 @@ class Inbox:
         bare = arrived if arrived.credential is None else replace(arrived, credential=None)
         read = self.read(bare)
         exchange = self.attribution.complete(bare, read.request)
-        return exchange, read, owed(exchange, read.observation, arrived.credential)
+        kept = self.keeper.of_primary(exchange, read)
+        return exchange, read, owed(exchange, read.observation, arrived.credential), kept
 
     async def _decide(self, examined: Sequence[Examined]) -> list[Decided]:
         decided: list[Decided] = []
-        for number, (exchange, read, debt) in enumerate(examined, 1):
-            decided.append((*self._decided(exchange, read), debt))
+        for number, (exchange, read, debt, kept) in enumerate(examined, 1):
+            decided.append((*self._decided(exchange, read, kept), debt))
             if number % IN_A_ROW == 0:
                 await asyncio.sleep(0)
         return decided
 
-    def _decided(self, exchange: Exchange, read: Read) -> tuple[Recorded, tuple[Planned, ...]]:
+    def _decided(self, exchange: Exchange, read: Read, kept: Bodies | None) -> tuple[Recorded, tuple[Planned, ...]]:
         ended, plans = self.mirror.decide(exchange, read.observation, read.request)
         pending = tuple(Pending(planned.arm, planned.probability, planned.conversation) for planned in plans)
-        return Recorded(exchange, read.observation, ended, pending), plans
+        return Recorded(exchange, read.observation, ended, pending, kept), plans
 
     def _submit(self, plans: Sequence[Planned]) -> None:
         for planned in plans:

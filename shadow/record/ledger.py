@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, Protocol
 
 from shadow.exchange import Attribution, Recorded, Replay
+from shadow.record.bodies import Keeper
 from shadow.record.metrics import Metrics, caller_of
 from shadow.record.pairs import Primary
 from shadow.store.errors import StoreError
@@ -27,8 +29,9 @@ NOBODY: Final = Primary(caller_of(Attribution()))
 class StoreLedger:
     """Where the mirror writes what becomes of its replays."""
 
-    def __init__(self, store: Store, metrics: Metrics, retry_s: float = RETRY_S) -> None:
+    def __init__(self, store: Store, keeper: Keeper, metrics: Metrics, retry_s: float = RETRY_S) -> None:
         self._store = store
+        self._keeper = keeper
         self._metrics = metrics
         self._retry_s = retry_s
         self._hurry = asyncio.Event()
@@ -50,10 +53,12 @@ class StoreLedger:
         await self._store.mark_sent(exchange_id, arm)
 
     async def settle(self, replay: Replay) -> None:
-        """Commit how a replay ended, however long the store takes to be able to.
+        """Commit how a replay ended, with what is kept of its answer, however long the store takes to be able to.
 
         Raises StoreError once it is told to hurry: then the row stays pending, and the next start ends it.
         """
+        if replay.exchange is not None and replay.exchange.attribution.tenant in self._keeper.tenants:
+            replay = replace(replay, bodies=await asyncio.to_thread(self._keeper.of_replay, replay))
         while True:
             try:
                 await self._store.settle([replay])

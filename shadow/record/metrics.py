@@ -8,7 +8,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from shadow.config import METRICS
-from shadow.exchange import PRIMARY, Attribution, Exchange, Observation, Recorded, Replay, ReplayOutcome, Usage
+from shadow.exchange import PRIMARY, Attribution, Bodies, Exchange, Observation, Recorded, Replay, ReplayOutcome, Usage
 from shadow.exposition import PROMETHEUS, Style
 from shadow.mirror.arm import ArmState
 from shadow.mirror.circuit import State
@@ -81,6 +81,12 @@ class Metrics:
         self.store_errors = Counter(
             "shadow_store_errors", "Batches the store did not take.", ("trouble",), registry=registry
         )
+        self.bodies = Counter(
+            "shadow_bodies",
+            "Prompts and answers kept: whole, in part, or not at all for they could not be read.",
+            ("arm", "result"),
+            registry=registry,
+        )
         self.paused = Gauge("shadow_replays_paused", "1 while an operator has paused replays.", registry=registry)
         self.waiting = Gauge("shadow_replays_waiting", "Replays that wait for their turn.", ("arm",), registry=registry)
         self.in_flight = Gauge("shadow_replays_in_flight", "Replays being performed.", ("arm",), registry=registry)
@@ -143,6 +149,7 @@ class Metrics:
         model = seen.response_model or seen.request_model or UNKNOWN
         self._exchanges.of((), (*caller, model)).inc()
         self._observed(PRIMARY, caller, exchange, seen)
+        self._kept(PRIMARY, recorded.bodies)
         self.store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s), _exemplar(exchange))
         for replay in recorded.ended:
             self.ended(replay, Primary(caller))
@@ -150,6 +157,7 @@ class Metrics:
     def ended(self, replay: Replay, primary: Primary) -> None:
         """Count a replay, and what it tells beside its primary."""
         self.replays.labels(replay.arm, replay.outcome.value, replay.reason or NO_REASON).inc()
+        self._kept(replay.arm, replay.bodies)
         if replay.exchange is None or replay.observation is None:
             return
         self._observed(replay.arm, primary.caller, replay.exchange, replay.observation)
@@ -170,6 +178,11 @@ class Metrics:
     def recovered(self, ended: Ended) -> None:
         """Count a replay of an earlier run."""
         self.replays.labels(ended.arm, ended.outcome.value, ended.reason).inc()
+
+    def _kept(self, arm: str, bodies: Bodies | None) -> None:
+        if bodies is not None:
+            nothing = bodies.request is None and bodies.answer is None
+            self.bodies.labels(arm, "unreadable" if nothing else "whole" if bodies.whole else "partial").inc()
 
     def _observed(self, arm: str, caller: Caller, exchange: Exchange, seen: Observation) -> None:
         if not seen.inference:

@@ -15,6 +15,7 @@ from shadow.events import Event
 from shadow.log import tell
 from shadow.mirror.mirror import Mirror
 from shadow.record.attribution import BodyAttribution
+from shadow.record.bodies import Keeper
 from shadow.record.delayed_cost import DelayedCosts
 from shadow.record.generations import generations
 from shadow.record.inbox import Inbox
@@ -43,13 +44,15 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
         metrics = Metrics((candidate.name for candidate in config.candidates), config.metrics.max_series)
         for ended in await store.recover():
             metrics.recovered(ended)
-        ledger = StoreLedger(store, metrics)
+        keeper = Keeper(config.capture, config.registry)
+        ledger = StoreLedger(store, keeper, metrics)
         mirror = Mirror(config, ledger)
         await mirror.start()
         try:
             async with _asking(config, store, metrics) as delayed:
                 inbox = Inbox(
                     attribution=BodyAttribution(config.attribution, config.registry),
+                    keeper=keeper,
                     read=partial(read, book=PriceBook.for_primary(config)),
                     mirror=mirror,
                     store=store,
@@ -60,7 +63,7 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
                 reports = Reports(config.store.path)
                 app = application(inbox, mirror, metrics, reports, config.handoff.max_bytes + ROOM_FOR_HEADS)
                 async with _serving(app, socket):
-                    retention = spawn(_retain(store, config.store.retention_days), "retention")
+                    retention = spawn(_retain(store, config, keeper), "retention")
                     try:
                         yield
                     finally:
@@ -107,16 +110,26 @@ async def _end_pending(store: SQLiteStore) -> None:
         tell(Event.PENDING_LEFT, trouble=error.trouble)
 
 
-async def _retain(store: SQLiteStore, days: int | None) -> None:
+async def _retain(store: SQLiteStore, config: Config, keeper: Keeper) -> None:
     """Delete what is older than the retention: now, every hour, and when the disk is full."""
-    while days is not None:
+    while True:
         try:
-            deleted = await store.prune(time.time() - days * DAY_S)
-            if deleted:
-                tell(Event.EXPIRED_DELETED, exchanges=deleted, days=days)
+            await _delete_old(store, config, keeper)
         except StoreError as error:
             tell(Event.EXPIRED_LEFT, trouble=error.trouble)
         for _ in range(LOOKS):
             await asyncio.sleep(PRUNE_EVERY_S / LOOKS)
             if store.trouble is Trouble.DISK_FULL:
                 break
+
+
+async def _delete_old(store: SQLiteStore, config: Config, keeper: Keeper) -> None:
+    """What is kept too long; of bodies also what would not be kept today: consent that was withdrawn counts at once."""
+    days = config.capture.bodies_retention_days
+    deleted = await store.prune_bodies(time.time() - days * DAY_S, keeper.tenants)
+    if deleted:
+        tell(Event.BODIES_DELETED, rows=deleted, days=days)
+    if config.store.retention_days is not None:
+        deleted = await store.prune(time.time() - config.store.retention_days * DAY_S)
+        if deleted:
+            tell(Event.EXPIRED_DELETED, exchanges=deleted, days=config.store.retention_days)

@@ -9,6 +9,7 @@ from shadow.store.reserve import RESERVE_BYTES
 class Limits:
     group_rows: int = 200  # beyond this a larger group gains nothing, and those who wait wait longer
     prune_rows: int = 500  # one step of retention: some milliseconds between two commits
+    prune_bodies: int = 50  # the same of bodies: usually a few kilobytes, at worst some megabytes together
     prune_pages: int = 256  # one step of giving space back: 1 MiB
     reserve_bytes: int = RESERVE_BYTES
     log_restart_bytes: int = 16 << 20  # a log beyond this has readers in its way: wait for them, briefly

@@ -1,6 +1,7 @@
 """Deletes old rows in small steps between commits, on a full disk too."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -17,38 +18,66 @@ T = TypeVar("T")
 
 OLDEST: Final = """SELECT max(exchange_id), count(*) FROM
     (SELECT exchange_id FROM exchanges WHERE exchange_id < ? ORDER BY exchange_id LIMIT ?)"""
+DELETE_BODIES: Final = """DELETE FROM bodies WHERE body_id IN
+    (SELECT body_id FROM bodies WHERE {condition} LIMIT ?)"""
+DELETE_OLD_BODIES: Final = DELETE_BODIES.format(condition="exchange_id < ?")
+DELETE_BODIES_OF: Final = DELETE_BODIES.format(condition="tenant = ?")
+TENANTS: Final = "SELECT DISTINCT tenant FROM bodies"  # out of an index alone
 
 
 @dataclass(slots=True)
 class Retention:
-    """One run over a database. `deleted` counts exchanges."""
+    """One run over a database. `deleted` counts rows of what it deletes."""
 
     writer: Writer
     reserve: Reserve
     limits: Limits
     deleted: int = 0
 
-    async def prune(self, before: float) -> None:
-        """Delete what began before a Unix time, and give its space back.
+    async def prune(self, before: float) -> int:
+        """Delete exchanges that began before a Unix time with all that belongs to them, and give the space back.
 
-        On a full disk it works with the reserved room. Raises StoreError; steps that were done stay done.
+        On a full disk it works with the reserved room. Returns how many exchanges were deleted. Raises StoreError;
+        steps that were done stay done.
         """
+        await self.prune_bodies(before)  # first and in steps of their own: they are large
+        self.deleted = 0
+        await self._delete(partial(_delete_oldest, before=floor(before), most=self.limits.prune_rows))
+        return self.deleted
+
+    async def prune_bodies(self, before: float, tenants: Collection[str] | None = None) -> int:
+        """Delete bodies of exchanges that began before a Unix time, and where given those of all but these tenants.
+
+        As `prune`; returns how many rows were deleted.
+        """
+        most = self.limits.prune_bodies
+        works = [partial(_delete_bodies, statement=DELETE_OLD_BODIES, parameters=(floor(before), most))]
+        if tenants is not None:
+            for (tenant,) in await self.writer.chore(lambda connection: connection.execute_fetchall(TENANTS)):
+                if tenant not in tenants:
+                    works.append(partial(_delete_bodies, statement=DELETE_BODIES_OF, parameters=(tenant, most)))
+        for work in works:
+            await self._delete(work)
+        return self.deleted
+
+    async def _delete(self, work: Work[int]) -> None:
+        """Do the work until it finds nothing more to delete, then give the space back and empty the log of it."""
+        before = self.deleted
         try:
-            await self._delete(before, full=False)
+            await self._repeat(work, full=False)
         except StoreError as error:
             if error.trouble is not Trouble.DISK_FULL:
                 raise
             self.reserve.release()
             try:
-                await self._delete(before, full=True)
+                await self._repeat(work, full=True)
             finally:
                 await asyncio.to_thread(self.reserve.keep)
-        if self.deleted:
+        if self.deleted > before:
             await self.writer.empty_log()  # the deleted rows are still in it
 
-    async def _delete(self, before: float, *, full: bool) -> None:
-        oldest = partial(_delete_oldest, before=floor(before), most=self.limits.prune_rows)
-        while count := await self._step(oldest, full):
+    async def _repeat(self, work: Work[int], *, full: bool) -> None:
+        while count := await self._step(work, full):
             self.deleted += count
         while await self._step(partial(_give_back, most=self.limits.prune_pages), full):
             pass
@@ -66,6 +95,11 @@ async def _delete_oldest(connection: aiosqlite.Connection, before: bytes, most: 
         await connection.execute("DELETE FROM replays WHERE exchange_id <= ?", (last,))
         await connection.execute("DELETE FROM exchanges WHERE exchange_id <= ?", (last,))
     return int(count)
+
+
+async def _delete_bodies(connection: aiosqlite.Connection, statement: str, parameters: Sequence[object]) -> int:
+    async with connection.execute(statement, tuple(parameters)) as cursor:
+        return cursor.rowcount
 
 
 async def _give_back(connection: aiosqlite.Connection, most: int) -> bool:

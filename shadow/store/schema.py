@@ -16,6 +16,10 @@ How values are kept, in every column of both tables:
 those of the replay's own exchange, NULL where nothing was sent. A pair is a join on `exchange_id`. A replay whose
 `outcome` is NULL is pending: it was drawn and has not ended; `sent_at` is set just before it is sent. `conversation`
 is a hash that those drawn together share: a sample of conversations is no sample of independent exchanges.
+
+`bodies` has what is kept of bodies where a tenant consents (`shadow.store.bodies`): one row for each primary exchange
+and each replay of it that was answered. It has row ids because SQLite keeps far more of a large row beside its key in
+such a table than in one WITHOUT ROWID, where two kilobytes already fill a page of their own.
 """
 
 from dataclasses import dataclass
@@ -73,6 +77,18 @@ MIGRATIONS: Final = (
                 *("primary_json_valid INTEGER", "primary_schema_valid INTEGER", "primary_refused INTEGER"),
                 "agreement_notes TEXT",
             )
+        ),
+    ),
+    Migration(
+        "0003-bodies",
+        (
+            # The large columns last: whoever looks for the others reads none of their pages.
+            """CREATE TABLE bodies (
+    body_id INTEGER PRIMARY KEY, exchange_id BLOB NOT NULL, arm TEXT NOT NULL, tenant TEXT NOT NULL,
+    whole INTEGER NOT NULL, redactions INTEGER NOT NULL, answer BLOB, request BLOB
+) STRICT""",
+            "CREATE UNIQUE INDEX bodies_by_exchange ON bodies (exchange_id, arm)",
+            "CREATE INDEX bodies_by_tenant ON bodies (tenant)",
         ),
     ),
 )

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import aiosqlite
 from shadow.events import Event
 from shadow.exchange import Cost, Recorded, Replay, ReplayOutcome, Usage
 from shadow.log import tell
+from shadow.store.bodies import answer_rows, primary_rows
 from shadow.store.errors import Trouble
 from shadow.store.ids import blob, text
 from shadow.store.limits import Limits
@@ -73,15 +74,20 @@ class SQLiteStore:
         where an exchange_id is not a UUID.
         """
         new = rows(batch) if len(batch) <= FEW else await asyncio.to_thread(rows, batch)
-        return set(map(text, await self._writer.submit(Write(exchanges=new.exchanges, replays=new.replays))))
+        one = Write(exchanges=new.exchanges, replays=new.replays, bodies=tuple(primary_rows(batch)))
+        return set(map(text, await self._writer.submit(one)))
 
     async def mark_sent(self, exchange_id: str, arm: str) -> None:
         """Commit that a pending replay is about to be sent: after a crash it is not sent again. Raises StoreError."""
         await self._writer.submit(Write(sent=((self._clock(), blob(exchange_id), arm),)))
 
     async def settle(self, replays: Sequence[Replay]) -> None:
-        """Commit the ends of pending replays. One that has ended stays as it is. Raises StoreError."""
-        await self._writer.submit(Write(settled=tuple(map(settlement, replays))))
+        """Commit the ends of pending replays, with what is kept of their answers beside what is kept of their primary.
+
+        One that has ended stays as it is. Raises StoreError.
+        """
+        one = Write(settled=tuple(map(settlement, replays)), answers=tuple(answer_rows(replays)))
+        await self._writer.submit(one)
 
     async def set_cost(self, exchange_id: str, cost: Cost, usage: Usage) -> bool:
         """Commit what an exchange cost, learnt later, and those of its counts that came with it.
@@ -99,9 +105,14 @@ class SQLiteStore:
 
         Returns how many exchanges were deleted. Raises StoreError; steps that were done stay done.
         """
-        retention = Retention(self._writer, self._reserve, self._limits)
-        await retention.prune(before)
-        return retention.deleted
+        return await Retention(self._writer, self._reserve, self._limits).prune(before)
+
+    async def prune_bodies(self, before: float, tenants: Collection[str]) -> int:
+        """Delete bodies of exchanges that began before a Unix time, and those of all but these tenants.
+
+        Otherwise as `prune`; returns how many rows of bodies were deleted.
+        """
+        return await Retention(self._writer, self._reserve, self._limits).prune_bodies(before, tenants)
 
     async def close(self) -> None:
         """Commit what is waiting and close."""

@@ -7,8 +7,10 @@ from typing import Final
 
 import aiosqlite
 
+from shadow.store.bodies import ADD_ANSWER, ADD_BODIES
 from shadow.store.rows import ENDING_COLUMNS, EXCHANGE_COLUMNS, REPLAY_COLUMNS, Row
 
+BODY_BYTES: Final = 16 << 10  # of bodies weigh as much as one row: a group of ordinary ones holds a few megabytes
 VARIABLES: Final = 500  # placeholders in one statement: SQLite's bound is 32,766, but long statements cost memory
 
 
@@ -35,12 +37,15 @@ class Write:
     replays: Sequence[Row] = ()
     sent: Sequence[Row] = ()
     settled: Sequence[Row] = ()
+    bodies: Sequence[Row] = ()  # of `exchanges`
+    answers: Sequence[Row] = ()  # of `settled`
     done: asyncio.Future[set[bytes]] = field(default_factory=_future)
 
     @property
     def weight(self) -> int:
         """How many rows it is, for the bound of a group."""
-        return len(self.exchanges) + len(self.sent) + len(self.settled)
+        kept = sum(len(part) for row in (*self.bodies, *self.answers) for part in row if isinstance(part, bytes))
+        return len(self.exchanges) + len(self.sent) + len(self.settled) + kept // BODY_BYTES
 
 
 async def write(connection: aiosqlite.Connection, group: Sequence[Write]) -> list[set[bytes]]:
@@ -57,6 +62,8 @@ async def write(connection: aiosqlite.Connection, group: Sequence[Write]) -> lis
         (ADD_REPLAYS, list(replays.values())),
         (MARK_SENT, [row for one in group for row in one.sent]),
         (SETTLE, [row for one in group for row in one.settled]),
+        (ADD_BODIES, [row for one, new in claimed for row in one.bodies if row[0] in new]),
+        (ADD_ANSWER, [row for one in group for row in one.answers]),
     )
     for statement, parameters in changes:
         if parameters:

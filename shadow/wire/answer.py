@@ -32,7 +32,7 @@ ANOMALIES: Final = frozenset(
         "finish_missing",  # the stream's own end came, but no finish reason
     }
 )
-_UNREADABLE: Final = frozenset(
+UNREADABLE: Final = frozenset(
     {"capture_cut", "undecodable", "too_large", "line_too_long", "event_too_long", "too_many_events"}
 )
 
@@ -71,7 +71,7 @@ def read_answer(exchange: Exchange, endpoint: Endpoint, decoded: Decoded) -> Rea
     elif start:
         _read_page(answer, start)
     answer.error_kind = _kind(exchange, answer)
-    if exchange.outcome is Outcome.COMPLETE and not _UNREADABLE.intersection(answer.anomalies):
+    if exchange.outcome is Outcome.COMPLETE and not UNREADABLE.intersection(answer.anomalies):
         answer.error_kind = answer.error_kind or _flaw(answer, endpoint)
         _note_loose_ends(answer)
     return answer.reading()

@@ -22,7 +22,7 @@ from shadow.record.metrics import Metrics
 from shadow.wire.observe import read
 from shadow.wire.prices import PriceBook
 from shadow.wire.request import InferenceRequest
-from tests.record.samples import FakeStore
+from tests.record.samples import KEEPS_NOTHING, FakeStore
 
 
 @dataclass
@@ -83,10 +83,11 @@ def metrics() -> Metrics:
 def inbox(config: Config, store: FakeStore, mirror: FakeMirror, metrics: Metrics) -> Inbox:
     return Inbox(
         attribution=BodyAttribution(config.attribution, config.registry),
+        keeper=KEEPS_NOTHING,
         read=partial(read, book=PriceBook.for_primary(config)),
         mirror=mirror,
         store=store,
-        ledger=StoreLedger(store, metrics, retry_s=0.001),
+        ledger=StoreLedger(store, KEEPS_NOTHING, metrics, retry_s=0.001),
         metrics=metrics,
         clock=lambda: 1_780_000_001.0,
     )

@@ -6,9 +6,12 @@ from typing import Any
 
 import orjson
 
+from shadow.config import Capture, Registry
 from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Outcome, Recorded, Replay
+from shadow.record.bodies import Keeper
 from shadow.store.errors import StoreError, Trouble
 
+KEEPS_NOTHING = Keeper(Capture(), Registry())
 JSON = (("content-type", "application/json"),)
 REQUEST = {"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
 ANSWER = {

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from shadow.config import Capture, Registry, Tenant
 from shadow.exchange import Outcome, Pending, ReplayOutcome
 from shadow.frames import FrameError, pack
+from shadow.record.bodies import Keeper
 from shadow.record.delayed_cost import Owed
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
@@ -152,3 +154,15 @@ class Upper:
     def complete(self, seen: object, request: object) -> object:
         del request
         return replace(seen, path=seen.path.upper())  # type: ignore[type-var, attr-defined]
+
+
+async def test_bodies_are_committed_with_their_exchange(inbox: Inbox, store: FakeStore, metrics: Metrics) -> None:
+    """For a tenant that consents, and counted; also where they could not be read."""
+    consenting = Keeper(Capture(bodies="consented"), Registry(tenants={"acme": Tenant(bodies=True)}))
+    unreadable = exchange(1, request_body=whole(b"no JSON"))
+    await replace(inbox, keeper=consenting).take(batch(0) + pack(unreadable))
+    kept = [recorded.bodies for recorded in store.added.values()]
+    assert [bodies is not None and bodies.whole for bodies in kept] == [True, False]
+    text = metrics.expose().decode()
+    counted = [sample(text, "shadow_bodies_total", arm="primary", result=one) for one in ("whole", "unreadable")]
+    assert counted == [1, 1]

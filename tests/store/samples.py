@@ -5,9 +5,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from shadow.exchange import (
     PRIMARY,
     Attribution,
+    Bodies,
     Body,
     Cost,
     CostSource,
@@ -21,6 +24,7 @@ from shadow.exchange import (
     Timings,
     Usage,
 )
+from shadow.store.bodies import packed
 
 BEGAN = 1_780_000_000.0
 
@@ -68,9 +72,15 @@ def observation(**changes: Any) -> Observation:
     return replace(plain, **changes)
 
 
-def recorded(number: int = 0, *pending: str, ended: tuple[Replay, ...] = ()) -> Recorded:
+def recorded(number: int = 0, *pending: str, ended: tuple[Replay, ...] = (), bodies: Bodies | None = None) -> Recorded:
     """The number-th exchange, with pending replays on these arms."""
-    return Recorded(exchange(number), observation(), ended, tuple(Pending(arm, 0.05) for arm in pending))
+    return Recorded(exchange(number), observation(), ended, tuple(Pending(arm, 0.05) for arm in pending), bodies)
+
+
+def bodies(request: object = None, answer: object = None, tenant: str = "acme", **changes: Any) -> Bodies:
+    """What is kept of an exchange."""
+    documents = (None if one is None else packed(orjson.dumps(one)) for one in (request, answer))
+    return replace(Bodies(tenant, *documents, whole=True, redactions=0), **changes)
 
 
 def replay(number: int = 0, arm: str = "ferry", **changes: Any) -> Replay:
