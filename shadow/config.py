@@ -33,6 +33,7 @@ FRAME_HEAD_BYTES: Final = 512 << 10  # what a frame holds beside two bodies: 20,
 ARM_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # a metric label and a column value: short and plain
 HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 URL: Final = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
+DATABASE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")  # an identifier that needs no quotes in SQL
 FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
 BYTE_SIZE: Final = re.compile(r"(\d+) ?(|B|[KMG]i?B)", re.IGNORECASE)
 BYTE_UNITS: Final = {
@@ -138,6 +139,19 @@ def _pattern(value: object) -> str:
     if empty:
         raise ValueError("must not match where there is nothing")
     return value
+
+
+def _database(value: object) -> str:
+    if not isinstance(value, str) or not DATABASE.fullmatch(value):
+        raise ValueError("must be a name of letters, digits and underscores, of up to 64")
+    return value
+
+
+def _secret(variable: str | None, file: Path | None) -> str | None:
+    """What a file or an environment variable holds, as it is now. Raises OSError or KeyError where it cannot be had."""
+    if file is not None:
+        return file.read_text().strip()
+    return os.environ[variable] if variable else None
 
 
 def _price_list(value: object) -> object:
@@ -291,9 +305,7 @@ class Candidate:
 
         Raises OSError or KeyError where the named secret cannot be had.
         """
-        if self.api_key_file is not None:
-            return self.api_key_file.read_text().strip()
-        return os.environ[self.api_key_env] if self.api_key_env else None
+        return _secret(self.api_key_env, self.api_key_file)
 
 
 @section
@@ -306,9 +318,43 @@ class Capture:
 
 
 @section
+class ClickHouse:
+    """Where the rows of many pods meet. User and password are named, not held, and may rotate in their files."""
+
+    url: BaseUrl
+    database: Annotated[str, Parsed(_database)] = "shadow"
+    user_env: str | None = None
+    user_file: Path | None = None
+    password_env: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None  # PEM: an authority trusted besides the system's
+    create_tables: bool = True  # false: someone runs what `shadow schema --clickhouse` prints
+    max_delay_s: Annotated[float, Ge(0.1), Le(3600)] = 5  # a row is there about this much later
+
+    def __post_init__(self) -> None:
+        for name in ("user", "password"):
+            if getattr(self, f"{name}_env") and getattr(self, f"{name}_file"):
+                raise ValueError(f"give {name}_env or {name}_file, not both")
+
+    @property
+    def target(self) -> str:
+        """Where rows go: shipped to another one, all rows are shipped again."""
+        return f"{self.url}/{self.database}"
+
+    def user(self) -> str | None:
+        """Who asks, as it is now; None: the server's default. Raises OSError or KeyError where it cannot be had."""
+        return _secret(self.user_env, self.user_file)
+
+    def password(self) -> str | None:
+        """The password as it is now; None where there is none. Raises OSError or KeyError where it cannot be had."""
+        return _secret(self.password_env, self.password_file)
+
+
+@section
 class Storage:
     path: Path = Path("shadow.db")
     retention_days: Annotated[int, Ge(1)] | None = 35
+    clickhouse: ClickHouse | None = None
 
 
 @section

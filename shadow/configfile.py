@@ -174,6 +174,8 @@ def _resolve_paths(tree: dict[Any, Any], directory: Path) -> None:
         (tree.get("admin"), "token_file"),
         (store, "path"),
     ]
+    shared = store.get("clickhouse") if isinstance(store, dict) else None
+    places += [(shared, key) for key in ("user_file", "password_file", "ca_file")]
     places += [(one, "api_key_file") for one in (candidates if isinstance(candidates, list) else [])]
     for section, key in places:
         if isinstance(section, dict) and isinstance(section.get(key), str):
@@ -181,15 +183,21 @@ def _resolve_paths(tree: dict[Any, Any], directory: Path) -> None:
 
 
 def _missing_secrets(config: Config, environment: Mapping[str, str]) -> Iterator[Problem]:
-    for where, path in (("admin.token_file", config.admin.token_file), ("upstream.ca_file", config.upstream.ca_file)):
+    files = [("admin.token_file", config.admin.token_file), ("upstream.ca_file", config.upstream.ca_file)]
+    variables = []
+    for index, candidate in enumerate(config.candidates):
+        files.append((f"candidates.{index}.api_key_file", candidate.api_key_file))
+        variables.append((f"candidates.{index}.api_key_env", candidate.api_key_env))
+    if shared := config.store.clickhouse:
+        at = "store.clickhouse"
+        files += [(f"{at}.{key}", getattr(shared, key)) for key in ("user_file", "password_file", "ca_file")]
+        variables += [(f"{at}.{key}", getattr(shared, key)) for key in ("user_env", "password_env")]
+    for where, variable in variables:
+        if variable and not environment.get(variable):
+            yield Problem(where, f"the environment variable {variable} is not set")
+    for where, path in files:
         if path and not os.access(path, os.R_OK):
             yield Problem(where, f"{path} cannot be read")
-    for index, candidate in enumerate(config.candidates):
-        where = f"candidates.{index}"
-        if candidate.api_key_env and not environment.get(candidate.api_key_env):
-            yield Problem(f"{where}.api_key_env", f"the environment variable {candidate.api_key_env} is not set")
-        if candidate.api_key_file and not os.access(candidate.api_key_file, os.R_OK):
-            yield Problem(f"{where}.api_key_file", f"{candidate.api_key_file} cannot be read")
 
 
 def _unknown_consents(config: Config) -> Iterator[Problem]:

@@ -64,6 +64,12 @@ class Event(Enum):
     STORE_LOG_FULL = WARNING, "the log of {path} could not be checkpointed: {reason}"
     RESERVE_MISSING = WARNING, "no room could be reserved in {path}: {reason}"
 
+    # ClickHouse.
+    SHIPPING = INFO, "rows are shipped to ClickHouse at {url}"
+    SHIP_MIGRATED = INFO, "the tables in ClickHouse were migrated: {migration}"
+    SHIP_WELL = WARNING, "ClickHouse takes rows again"
+    SHIP_TROUBLED = ERROR, "no rows can be shipped to ClickHouse, they wait: {reason}"
+
     # The mirror.
     ARM_UNREACHABLE = ERROR, "nothing is replayed to {arm}: {reason}"
     EXCHANGE_UNCONSIDERED = ERROR, "a request was not considered: {error}"

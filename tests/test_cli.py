@@ -216,3 +216,18 @@ def test_times_are_read_as_people_write_them() -> None:
     for nonsense in ("7 parsecs", "99999999999d"):
         with pytest.raises(click.BadParameter):
             convert(nonsense, None, None)
+
+
+def test_the_tables_are_printed() -> None:
+    """SQLite's, or ClickHouse's in a database of one's own, for replicas too."""
+    assert "CREATE TABLE exchanges (" in shadow("schema").output
+    assert (
+        "CREATE TABLE IF NOT EXISTS fleet.exchanges (" in shadow("schema", "--clickhouse", "--database", "fleet").output
+    )
+    assert "ReplicatedReplacingMergeTree" in shadow("schema", "--clickhouse", "--replicated").output
+
+
+@pytest.mark.parametrize("arguments", [("--replicated",), ("--clickhouse", "--database", "a b")])
+def test_tables_that_cannot_be_are_wrong_usage(arguments: tuple[str, ...]) -> None:
+    """SQLite has no replicas, and a name is one."""
+    assert shadow("schema", *arguments).exit_code == 2

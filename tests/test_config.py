@@ -215,3 +215,29 @@ def test_patterns_of_redaction_are_checked() -> None:
         "capture.redact.2: must not match where there is nothing",
         "capture.redact.3: must be text",
     ]
+
+
+CLICKHOUSE = SMALLEST + "\nstore: {clickhouse: {url: 'http://clickhouse:8123'"
+
+
+def test_secrets_of_clickhouse_must_be_there(tmp_path: Path) -> None:
+    """User and password are named, and a name that leads nowhere is told before rows have to wait for it."""
+    text = CLICKHOUSE + ", user_env: CH_USER, password_file: password}}"
+    assert problems(text, directory=tmp_path) == [
+        "store.clickhouse.user_env: the environment variable CH_USER is not set",
+        f"store.clickhouse.password_file: {tmp_path}/password cannot be read",
+    ]
+
+
+@pytest.mark.parametrize("database", ["", "a b", "x;DROP DATABASE y", "1st", "x" * 65])
+def test_a_database_is_an_identifier(database: str) -> None:
+    """It stands in statements as it is."""
+    text = CLICKHOUSE + f", database: '{database}'}}}}"
+    expected = "must be a name of letters, digits and underscores, of up to 64"
+    assert problems(text) == [f"store.clickhouse.database: {expected}"]
+
+
+def test_a_password_has_one_place(tmp_path: Path) -> None:
+    """Of two places one would be forgotten when it changes."""
+    text = CLICKHOUSE + ", password_env: CH, password_file: password}}"
+    assert problems(text, {"CH": "x"}, tmp_path) == ["store.clickhouse: give password_env or password_file, not both"]

@@ -15,6 +15,7 @@ from shadow.cli.check import check
 from shadow.cli.demo import demo
 from shadow.cli.fingerprint import fingerprint
 from shadow.cli.report import report
+from shadow.cli.schema import schema
 from shadow.cli.serve import serve
 
 
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, report, fingerprint, demo):
+for command in (serve, check, report, fingerprint, schema, demo):
     main.add_command(command)

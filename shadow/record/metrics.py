@@ -15,6 +15,7 @@ from shadow.mirror.circuit import State
 from shadow.mirror.reasons import REASONS
 from shadow.record.pairs import Caller, Pairs, Primary
 from shadow.record.series import Series
+from shadow.store.clickhouse.errors import Refusal
 from shadow.store.errors import Trouble
 from shadow.store.sqlite import Ended
 
@@ -105,6 +106,19 @@ class Metrics:
         self.floor_segments = Gauge(
             "shadow_floor_segments", "Segments that have had a floor of late.", ("arm",), registry=registry
         )
+        self.ship_lag = Gauge(
+            "shadow_ship_lag_seconds", "For how long the oldest row waits for ClickHouse.", registry=registry
+        )
+        self.ship_waiting = Gauge("shadow_ship_waiting", "Exchanges whose rows wait for ClickHouse.", registry=registry)
+        self.shipped = Counter("shadow_shipped_exchanges", "Exchanges whose rows ClickHouse took.", registry=registry)
+        self.ship_errors = Counter(
+            "shadow_ship_errors", "Batches ClickHouse did not take.", ("refusal",), registry=registry
+        )
+        self.ship_lost = Gauge(
+            "shadow_ship_lost", "Exchanges deleted before their rows were shipped.", registry=registry
+        )
+        for refusal in Refusal:
+            self.ship_errors.labels(refusal.value)
         for trouble in Trouble:
             self.store_errors.labels(trouble.value)
         for result in DelayedCost:

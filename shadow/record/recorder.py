@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from socket import gethostname
 from typing import Final
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
 from shadow.record.reports import Reports
+from shadow.record.shipping import shipping
 from shadow.store.errors import StoreError, Trouble
 from shadow.store.sqlite import SQLiteStore
 from shadow.tasks import spawn
@@ -39,41 +41,49 @@ ROOM_FOR_HEADS: Final = 1 << 20  # what the handoff holds fits into one batch, w
 @asynccontextmanager
 async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
     """A recorder that serves on `socket` inside the context. Raises StoreError and OSError where it cannot start."""
-    store = await SQLiteStore.open(config.store.path)
+    shared = config.store.clickhouse
+    store = await SQLiteStore.open(config.store.path, ship_to=shared.target if shared else None)
     try:
         metrics = Metrics((candidate.name for candidate in config.candidates), config.metrics.max_series)
         for ended in await store.recover():
             metrics.recovered(ended)
-        keeper = Keeper(config.capture, config.registry)
-        ledger = StoreLedger(store, keeper, metrics)
-        mirror = Mirror(config, ledger)
-        await mirror.start()
-        try:
-            async with _asking(config, store, metrics) as delayed:
-                inbox = Inbox(
-                    attribution=BodyAttribution(config.attribution, config.registry),
-                    keeper=keeper,
-                    read=partial(read, book=PriceBook.for_primary(config)),
-                    mirror=mirror,
-                    store=store,
-                    ledger=ledger,
-                    metrics=metrics,
-                    delayed=delayed,
-                )
-                reports = Reports(config.store.path)
-                app = application(inbox, mirror, metrics, reports, config.handoff.max_bytes + ROOM_FOR_HEADS)
-                async with _serving(app, socket):
-                    retention = spawn(_retain(store, config, keeper), "retention")
-                    try:
-                        yield
-                    finally:
-                        retention.cancel()
-        finally:
-            ledger.hurry()
-            await mirror.close()
-            await _end_pending(store)
+        async with shipping(shared, store.outbox, metrics, gethostname()), _mirroring(config, store, metrics, socket):
+            yield
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def _mirroring(config: Config, store: SQLiteStore, metrics: Metrics, socket: Path) -> AsyncIterator[None]:
+    """Takes exchanges in and replays them; at the end every replay has ended."""
+    keeper = Keeper(config.capture, config.registry)
+    ledger = StoreLedger(store, keeper, metrics)
+    mirror = Mirror(config, ledger)
+    await mirror.start()
+    try:
+        async with _asking(config, store, metrics) as delayed:
+            inbox = Inbox(
+                attribution=BodyAttribution(config.attribution, config.registry),
+                keeper=keeper,
+                read=partial(read, book=PriceBook.for_primary(config)),
+                mirror=mirror,
+                store=store,
+                ledger=ledger,
+                metrics=metrics,
+                delayed=delayed,
+            )
+            reports = Reports(config.store.path)
+            app = application(inbox, mirror, metrics, reports, config.handoff.max_bytes + ROOM_FOR_HEADS)
+            async with _serving(app, socket):
+                retention = spawn(_retain(store, config, keeper), "retention")
+                try:
+                    yield
+                finally:
+                    retention.cancel()
+    finally:
+        ledger.hurry()
+        await mirror.close()
+        await _end_pending(store)
 
 
 @asynccontextmanager

@@ -20,6 +20,11 @@ is a hash that those drawn together share: a sample of conversations is no sampl
 `bodies` has what is kept of bodies where a tenant consents (`shadow.store.bodies`): one row for each primary exchange
 and each replay of it that was answered. It has row ids because SQLite keeps far more of a large row beside its key in
 such a table than in one WITHOUT ROWID, where two kilobytes already fill a page of their own.
+
+`outbox` and `shipping` say what has yet to be sent to ClickHouse (`shadow.store.outbox`), and are empty where none is
+configured. `shipping` has one row: the server that rows go to, a random name of this sender, the range of ids that were
+stored before it was configured and have yet to be entered, the sequence up to which entries are being sent, and how
+many were deleted unsent.
 """
 
 from dataclasses import dataclass
@@ -91,4 +96,22 @@ MIGRATIONS: Final = (
             "CREATE INDEX bodies_by_tenant ON bodies (tenant)",
         ),
     ),
+    Migration(
+        "0004-outbox",
+        (
+            # A number is given once, or a change would be sent with a version that ClickHouse has seen.
+            """CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, exchange_id BLOB NOT NULL UNIQUE, entered_at INTEGER NOT NULL
+) STRICT""",
+            """CREATE TABLE shipping (
+    target TEXT NOT NULL PRIMARY KEY, sender TEXT NOT NULL, walked BLOB NOT NULL, walk_until BLOB, sending INTEGER,
+    lost INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID""",
+        ),
+    ),
 )
+
+
+def script() -> str:
+    """All tables as text, as a fresh file gets them."""
+    return "".join(f"{statement};\n\n" for one in MIGRATIONS for statement in one.statements).removesuffix("\n")

@@ -18,6 +18,7 @@ from shadow.store.bodies import answer_rows, primary_rows
 from shadow.store.errors import Trouble
 from shadow.store.ids import blob, text
 from shadow.store.limits import Limits
+from shadow.store.outbox import Outbox, prepare
 from shadow.store.reserve import Reserve
 from shadow.store.retention import Retention
 from shadow.store.rows import COST_COLUMNS, COUNT_COLUMNS, Row, late_cost, rows, settlement
@@ -52,13 +53,24 @@ class SQLiteStore:
         self._reserve = reserve
         self._limits = limits
         self._clock = clock
+        self.outbox: Final = Outbox(writer)
 
     @classmethod
-    async def open(cls, path: Path, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> Self:
-        """Open, check and migrate the database in `path`; one that is of no use is set aside. Raises StoreError."""
+    async def open(
+        cls,
+        path: Path,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
+        ship_to: str | None = None,
+    ) -> Self:
+        """Open, check and migrate the database in `path`; one that is of no use is set aside. Raises StoreError.
+
+        With `ship_to`, which names a server, what has yet to be shipped there is in the outbox.
+        """
         limits = limits or Limits()
         tell(Event.STORE_OPENED, sqlite=sqlite3.sqlite_version, path=path)
-        writer, reserve = await Writer.open(path, limits), Reserve(path, limits.reserve_bytes)
+        writer = await Writer.open(path, limits, partial(prepare, target=ship_to))
+        reserve = Reserve(path, limits.reserve_bytes)
         await asyncio.to_thread(reserve.keep)
         return cls(writer, reserve, limits, clock)
 

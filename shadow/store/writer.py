@@ -27,6 +27,7 @@ from shadow.tasks import spawn
 
 T = TypeVar("T")
 Work = Callable[[aiosqlite.Connection], Awaitable[T]]
+Prepare = Callable[[sqlite3.Connection], None]
 
 ROWS_OF_A_CURSOR: Final = 64  # aiosqlite fetches this many at a time; nothing here reads many
 
@@ -34,8 +35,9 @@ ROWS_OF_A_CURSOR: Final = 64  # aiosqlite fetches this many at a time; nothing h
 class Writer:
     """The only thing that writes to the database in `path`. Made by `open`."""
 
-    def __init__(self, path: Path, connection: aiosqlite.Connection, limits: Limits) -> None:
+    def __init__(self, path: Path, connection: aiosqlite.Connection, limits: Limits, prepare: Prepare | None) -> None:
         self._path = path
+        self._prepare = prepare
         self._connection: aiosqlite.Connection | None = connection  # None after damage, until it can be opened again
         self._identity = _identity(path)
         self._limits = limits
@@ -49,9 +51,9 @@ class Writer:
         self._task = spawn(self._run(), "store-writer")
 
     @classmethod
-    async def open(cls, path: Path, limits: Limits) -> Self:
-        """Raises StoreError."""
-        return cls(path, await _connect(path), limits)
+    async def open(cls, path: Path, limits: Limits, prepare: Prepare | None = None) -> Self:
+        """`prepare` is called with every connection that is opened, before anything is written. Raises StoreError."""
+        return cls(path, await _connect(path, prepare), limits, prepare)
 
     @property
     def trouble(self) -> Trouble | None:
@@ -174,7 +176,7 @@ class Writer:
             tell(Event.STORE_GONE, path=self._path)
             await self._disconnect()
         if self._connection is None:
-            self._connection = await _connect(self._path)
+            self._connection = await _connect(self._path, self._prepare)
             self._identity = _identity(self._path)
         return self._connection
 
@@ -230,14 +232,25 @@ class Writer:
         self._trouble = kind
 
 
-async def _connect(path: Path) -> aiosqlite.Connection:
-    connection = aiosqlite.Connection(partial(open_database, path), ROWS_OF_A_CURSOR)
+async def _connect(path: Path, prepare: Prepare | None) -> aiosqlite.Connection:
+    connection = aiosqlite.Connection(partial(_open, path, prepare), ROWS_OF_A_CURSOR)
     try:
         return await connection
     except BaseException:
         # It does not wait for its thread, which has a last word to say to this event loop.
         await asyncio.to_thread(connection._thread.join)  # noqa: SLF001
         raise
+
+
+def _open(path: Path, prepare: Prepare | None) -> sqlite3.Connection:
+    connection = open_database(path)
+    try:
+        if prepare is not None:
+            prepare(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(trouble(error), f"{path} cannot be prepared: {error}") from error
+    return connection
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

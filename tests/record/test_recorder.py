@@ -8,11 +8,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from shadow.config import Config
+from shadow.config import ClickHouse, Config
 from shadow.configfile import parse
 from shadow.frames import pack
 from shadow.record.recorder import recording
 from shadow.store.sqlite import SQLiteStore
+from tests.clickhouse import Database
 from tests.record.samples import exchange, sample
 from tests.store.samples import recorded
 
@@ -37,6 +38,28 @@ async def test_a_batch_is_on_disk_when_it_is_acknowledged(config: Config, socket
         answer = await client.post("/exchanges", data=pack(exchange(0)) + pack(exchange(1)))
         assert answer.status == 204
         assert rows(config, "SELECT tenant, cost_nano_usd FROM exchanges") == [("acme", 100_000)] * 2
+
+
+async def test_what_waits_for_clickhouse_is_shipped_at_the_end(
+    config: Config, socket: Path, clickhouse_database: Database
+) -> None:
+    """A pod takes its disk along: its last rows are sent before it goes, though their time has not come."""
+    shared = replace(clickhouse_database.settings, max_delay_s=3600)
+    config = replace(config, store=replace(config.store, clickhouse=shared))
+    async with recording(config, socket), session(socket) as client:
+        await client.post("/exchanges", data=pack(exchange(0)))
+    assert clickhouse_database.count("exchanges") == 1
+
+
+async def test_a_clickhouse_that_is_away_is_in_nobody_s_way(config: Config, socket: Path) -> None:
+    """The recorder starts, takes exchanges, says that they wait, and stops."""
+    shared = ClickHouse(url="http://127.0.0.1:1", max_delay_s=0.1)
+    config = replace(config, store=replace(config.store, clickhouse=shared))
+    async with recording(config, socket), session(socket) as client:
+        assert (await client.post("/exchanges", data=pack(exchange(0)))).status == 204
+        text = await (await client.get("/metrics")).text()
+    assert sample(text, "shadow_store_lag_seconds_count") == 1
+    assert rows(config, "SELECT count(*) FROM outbox") == [(1,)]
 
 
 async def test_a_socket_that_a_killed_recorder_left_is_no_obstacle(config: Config, socket: Path) -> None:

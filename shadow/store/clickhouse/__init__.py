@@ -1,0 +1,10 @@
+"""ClickHouse: where the rows of many pods meet. The modules in the order in which data flows:
+
+    schema      its tables, as named migrations
+    encoding    rows of SQLite → RowBinary: pure
+    errors      what a server's refusal means
+    client      the HTTP interface
+    migrations  brings a server to this release's schema, or says that it cannot be used
+
+The SQL is what a server of 2018 (18.16) and a current one both take.
+"""
