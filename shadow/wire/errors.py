@@ -90,6 +90,7 @@ _WORDS: Final = {
     "authentication": ErrorKind.AUTHENTICATION,
     "authentication_error": ErrorKind.AUTHENTICATION,
     "invalid_api_key": ErrorKind.AUTHENTICATION,
+    "no_db_connection": ErrorKind.AUTHENTICATION,  # LiteLLM without a database, of every key but its own
     "payment_required": ErrorKind.PAYMENT_REQUIRED,
     "billing_error": ErrorKind.PAYMENT_REQUIRED,
     "insufficient_quota": ErrorKind.PAYMENT_REQUIRED,
@@ -129,9 +130,12 @@ _TOKENS: Final = re.compile(
     r"context (length|window|size)|maximum context|token limit|too many tokens|(prompt|input) is too long",
     re.IGNORECASE,
 )
+_NO_SUCH_MODEL: Final = re.compile(r"invalid model name|not a valid model id", re.IGNORECASE)  # LiteLLM; OpenRouter
 _NO_SUCH_PARAMETER: Final = re.compile(
     r"(unsupported|unknown|unrecognized|unexpected|extra|invalid) "
-    r"(request )?(argument|parameter|param|field|input|property|keyword|name)",
+    r"(request )?(argument|parameter|param|field|input|property|keyword|name)"
+    r"|not support parameters"  # LiteLLM, which names them after it
+    r"|^field '(?!messages|model')\w+'",  # llama.cpp: of a type that it cannot take
     re.IGNORECASE,
 )
 _NOT_TAKEN: Final = re.compile(
@@ -197,8 +201,11 @@ def _words(fault: Mapping[str, Any]) -> Iterator[str]:
     upstream = _upstream(metadata.get("raw"))
     if upstream is not None:
         yield from _words(upstream)
-    if _TOKENS.search(_message(fault)):
+    message = _message(fault)
+    if _TOKENS.search(message):
         yield "context_length_exceeded"
+    if _NO_SUCH_MODEL.search(message):
+        yield "model_not_found"
 
 
 def _upstream(raw: object) -> Mapping[str, Any] | None:

@@ -66,7 +66,44 @@ SHAPES = [
     pytest.param(
         400, openrouter(400, "This endpoint's maximum context length is 8192 tokens"), "context_length", id="message"
     ),
+    pytest.param(
+        400,
+        {"error": {"message": "No connected db.", "type": "no_db_connection", "param": None, "code": "400"}},
+        "authentication",
+        id="LiteLLM: a key that it cannot look up",
+    ),
+    pytest.param(
+        400,
+        {"error": {"message": "/chat/completions: Invalid model name passed in model=x. Call `/v1/models`"}},
+        "not_found",
+        id="LiteLLM: no such model",
+    ),
+    pytest.param(400, openrouter(400, "made/up is not a valid model ID"), "not_found", id="OpenRouter: no such model"),
+    pytest.param(
+        400,
+        {"error": {"code": 400, "message": "request (6019 tokens) exceeds the available context size (2048 tokens)"}},
+        "context_length",
+        id="llama.cpp: long",
+    ),
     # parameters
+    pytest.param(
+        400,
+        {"error": {"message": "litellm.UnsupportedParamsError: openai does not support parameters: ['thinking'], for"}},
+        "param_rejected",
+        id="LiteLLM: unsupported parameter",
+    ),
+    pytest.param(
+        400,
+        {"error": {"code": 400, "message": "Field 'temperature': type must be number, but is string"}},
+        "param_rejected",
+        id="llama.cpp: of the wrong type",
+    ),
+    pytest.param(
+        400,
+        {"error": {"code": 400, "message": "Field 'messages': type must be array, but is string"}},
+        "invalid_request",
+        id="llama.cpp: what is no parameter",
+    ),
     pytest.param(
         400,
         {"error": {"code": "unsupported_parameter", "param": "max_tokens", "type": "invalid_request_error"}},
