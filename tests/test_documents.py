@@ -15,7 +15,8 @@ from shadow.record import metrics as recorded
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts)
+INSTALLED = {".venv", ".venv-litellm"}  # what others wrote
+DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if not INSTALLED.intersection(path.parts))
 SECRETS = {"FERRY_API_KEY": "sk-test"}
 
 
