@@ -51,6 +51,9 @@ LAST_OF_STEP: Final = """SELECT max(exchange_id) FROM
 NEXT: Final = """SELECT max(sequence), count(*) FROM
     (SELECT sequence FROM outbox WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?)"""
 OLDEST: Final = "SELECT entered_at FROM outbox ORDER BY sequence LIMIT 1"
+WAITING: Final = """SELECT max(target), max(CASE WHEN walk_until IS NOT NULL THEN walked END),
+    (SELECT min(exchange_id) FROM outbox) FROM shipping"""
+BEYOND: Final = b"\xff" * 17
 LARGEST: Final = (1 << 63) - 1
 
 
@@ -117,6 +120,17 @@ class Outbox:
     async def acknowledge(self, batch: Batch) -> None:
         """Forget what was shipped; what has changed since has a later entry, and stays."""
         await self._writer.chore(partial(_acknowledge, batch=batch))
+
+
+async def shipped_before(connection: aiosqlite.Connection) -> bytes | None:
+    """The exchange id before which every row is shipped, so that none is lost with this database.
+
+    Beyond all ids where nothing waits; None where nothing is to be shipped.
+    """
+    ((target, walked, waiting),) = await connection.execute_fetchall(WAITING)
+    if target is None:
+        return None
+    return min(one for one in (waiting, walked and walked + b"\0", BEYOND) if one is not None)
 
 
 def select(columns: str, *, replays: bool) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from shadow.exchange import Cost, CostSource, Usage
-from shadow.store.outbox import Backlog, select
+from shadow.store.ids import blob
+from shadow.store.outbox import Backlog, select, shipped_before
 from shadow.store.sqlite import SQLiteStore
 from tests.store.conftest import Query
 from tests.store.samples import BEGAN, exchange_id, recorded, replay
@@ -165,6 +166,34 @@ async def test_rows_deleted_unshipped_are_counted(shipped: SQLiteStore) -> None:
     await shipped.add([recorded(1), recorded(2)])
     await shipped.prune(BEGAN + 1)
     assert await shipped.outbox.backlog() == Backlog(0, None, 2)
+
+
+@pytest.mark.parametrize(
+    ("target", "shipped", "number"),
+    [
+        pytest.param(None, 0, None, id="nothing is to be shipped"),
+        pytest.param(SERVER, 0, 0, id="nothing is shipped"),
+        pytest.param(SERVER, 3, 1, id="the oldest and what came since are shipped"),
+        pytest.param(SERVER, 4, 10, id="all are shipped"),
+    ],
+)
+async def test_what_is_shipped_up_to_where(path: Path, target: str | None, shipped: int, number: int | None) -> None:
+    """Rows before that id may be deleted without loss: of what was stored before, and of what came since."""
+    store = await SQLiteStore.open(path)
+    await store.add([recorded(number) for number in range(2)])
+    await store.close()
+    store = await SQLiteStore.open(path, ship_to=target)
+    await store.add([recorded(number) for number in range(2, 4)])
+    for _ in range(0 if target is None else 6):
+        if shipped > 0:
+            shipped -= await ship(store, 1)
+    before = await store._writer.chore(shipped_before)
+    await store.close()
+    if number is None:
+        assert before is None
+    else:
+        assert before is not None
+        assert [one for one in range(10) if blob(exchange_id(one)) < before] == list(range(number))
 
 
 async def test_a_database_set_aside_is_followed_by_one_that_ships(shipped: SQLiteStore, path: Path) -> None:

@@ -5,6 +5,8 @@
     errors      what a server's refusal means
     client      the HTTP interface
     migrations  brings a server to this release's schema, or says that it cannot be used
+    sql         values in the text of a query
+    erase       removes a tenant
 
 The SQL is what a server of 2018 (18.16) and a current one both take.
 """

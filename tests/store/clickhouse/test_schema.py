@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +7,8 @@ from shadow.store.clickhouse.encoding import HEAD_COLUMNS, OF_A_REPLAY
 from shadow.store.clickhouse.schema import MIGRATIONS, columns, script
 from shadow.store.rows import EXCHANGE_COLUMNS
 from tests.clickhouse import Current, Database
+
+DEPLOYED = Path(__file__).parents[3] / "deploy" / "clickhouse"
 
 
 def test_every_column_of_sqlite_has_its_place() -> None:
@@ -56,3 +59,9 @@ def names(table: str) -> set[str]:
 
 def statements(database: str) -> list[str]:
     return [one for one in script(database).split(";\n") if one.strip()]
+
+
+@pytest.mark.parametrize(("name", "replicated"), [("single-node", False), ("replicated", True)])
+def test_the_deployed_tables_are_those_of_the_code(name: str, replicated: bool) -> None:
+    """`shadow schema --clickhouse` prints what lies in deploy/."""
+    assert (DEPLOYED / f"{name}.sql").read_text() == script(replicated=replicated)
