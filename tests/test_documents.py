@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from shadow import cli
 from shadow.configfile import parse
@@ -53,17 +52,6 @@ def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
     smallest, candidates = blocks("yaml")
     parse(smallest, tmp_path, SECRETS)
     assert parse(smallest + candidates, tmp_path, SECRETS).candidates[0].name == "ferry"
-
-
-def test_the_configuration_in_the_kubernetes_example_is_valid(tmp_path: Path) -> None:
-    """The ConfigMap's files are accepted together, once the secret is mounted."""
-    documents = yaml.safe_load_all((ROOT / "deploy/kubernetes/example.yaml").read_text())
-    [files] = [document["data"] for document in documents if document["kind"] == "ConfigMap"]
-    (tmp_path / "tenants.yaml").write_text(files["tenants.yaml"])
-    for secret in ("ferry", "fingerprint"):
-        (tmp_path / secret).write_text("sk-test")
-    config = parse(files["shadow.yaml"].replace("/etc/shadow-secrets", str(tmp_path)), tmp_path, {})
-    assert config.registry.tenants["acme"].consent == ("ferry",)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
