@@ -34,7 +34,6 @@ class Event(Enum):
     # The request path.
     CONNECTION_BROKE = ERROR, "a connection to the upstream failed: {error}"
     EXCHANGE_UNCAPTURED = ERROR, "an exchange could not be captured: {error}"
-    EXCHANGE_UNPACKED = ERROR, "an exchange could not be packed: {error}"
     EXCHANGE_REFUSED = ERROR, "the recorder refused an exchange as malformed"
     EXCHANGE_GIVEN_UP = ERROR, "the recorder ended {deaths} times in a row over one exchange, which is dropped"
     HANDOFF_OVERDUE = WARNING, "{exchanges} exchanges could not be handed to the recorder in time"

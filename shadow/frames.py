@@ -1,11 +1,13 @@
 """How finished exchanges cross from the forwarder to the recorder: length-prefixed frames, many a batch.
 
 A frame is four little-endian 32-bit lengths, then four byte strings: a small JSON head, the request's head and tail
-joined, the response's head and tail joined, and the arrivals as pairs of unsigned 64-bit offset and 64-bit float.
-Both processes run the same release, so the format has no version; `unpack` raises `FrameError` on anything else.
+joined, the response's head and tail joined, and the arrivals: all offsets as unsigned 64-bit numbers, then all times as
+64-bit floats. Both processes run the same release on the same machine, so the format has no version and numbers of
+arrivals keep its byte order; `unpack` raises `FrameError` on anything else.
 """
 
 import struct
+from array import array
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -14,45 +16,35 @@ import orjson
 from shadow.exchange import Attribution, Body, Exchange, Outcome
 
 LENGTHS: Final = struct.Struct("<IIII")
-ARRIVAL: Final = struct.Struct("<Qd")
+
+# Of one body: its first bytes, its last ones where it outgrew the capture's bound, and how many there were.
+Captured = tuple[bytes | bytearray, bytes | bytearray, int]
 
 
 class FrameError(ValueError):
     """The bytes are not a whole number of frames."""
 
 
-def pack(exchange: Exchange) -> bytes:
-    """One exchange as a frame."""
-    request, response = exchange.request_body, exchange.response_body
-    fields: dict[str, Any] = {
-        "exchange_id": exchange.exchange_id,
-        "arm": exchange.arm,
-        "started_at": exchange.started_at,
-        "method": exchange.method,
-        "path": exchange.path,
-        "attribution": exchange.attribution,
-        "request_headers": exchange.request_headers,
-        "request": (len(request.head), request.size),
-        "outcome": exchange.outcome,
-        "status": exchange.status,
-        "response_headers": exchange.response_headers,
-        "response": (len(response.head), response.size),
-        "first_byte_s": exchange.first_byte_s,
-        "total_s": exchange.total_s,
-        "failure": exchange.failure,
-    }
-    if exchange.credential is not None:
-        fields["credential"] = exchange.credential
-    head = orjson.dumps(fields)
-    arrivals = b"".join(ARRIVAL.pack(end, at_s) for end, at_s in exchange.arrivals)
-    sizes = (
+def pack(
+    facts: dict[str, Any], request: Captured, response: Captured, ends: "array[int]", times: "array[float]"
+) -> bytes:
+    """One exchange as a frame, from what the forwarder has in its hands: no Exchange is made only to be taken apart.
+
+    `facts` are an Exchange's fields, but for its bodies and arrivals; `credential` may be left out. They become the
+    frame's head, sizes added. `ends` and `times` are the arrivals, as arrays of the types Q and d.
+    """
+    request_head, request_tail, request_size = request
+    response_head, response_tail, response_size = response
+    facts["request"] = len(request_head), request_size
+    facts["response"] = len(response_head), response_size
+    head = orjson.dumps(facts)
+    lengths = LENGTHS.pack(
         len(head),
-        len(request.head) + len(request.tail),
-        len(response.head) + len(response.tail),
-        len(arrivals),
+        len(request_head) + len(request_tail),
+        len(response_head) + len(response_tail),
+        len(ends) * ends.itemsize + len(times) * times.itemsize,
     )
-    parts = (LENGTHS.pack(*sizes), head, request.head, request.tail, response.head, response.tail, arrivals)
-    return b"".join(parts)
+    return b"".join((lengths, head, request_head, request_tail, response_head, response_tail, ends, times))
 
 
 def unpack(batch: bytes) -> Iterator[Exchange]:
@@ -92,7 +84,7 @@ def _exchange(head: bytes, request: bytes, response: bytes, arrivals: bytes) -> 
         response_body=_body(response, *fields["response"]),
         first_byte_s=fields["first_byte_s"],
         total_s=fields["total_s"],
-        arrivals=tuple(ARRIVAL.iter_unpack(arrivals)),
+        arrivals=_arrivals(arrivals),
         failure=fields["failure"],
         credential=fields.get("credential"),
     )
@@ -100,3 +92,11 @@ def _exchange(head: bytes, request: bytes, response: bytes, arrivals: bytes) -> 
 
 def _body(captured: bytes, head_size: int, size: int) -> Body:
     return Body(captured[:head_size], captured[head_size:], size)
+
+
+def _arrivals(packed: bytes) -> tuple[tuple[int, float], ...]:
+    ends, times = array("Q"), array("d")
+    half = len(packed) // 2
+    ends.frombytes(packed[:half])
+    times.frombytes(packed[half:])
+    return tuple(zip(ends, times, strict=True))

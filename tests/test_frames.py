@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.exchange import Attribution, Body, Exchange, Outcome
-from shadow.frames import FrameError, pack, unpack
+from shadow.frames import FrameError, unpack
+from tests.packing import packed
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 offsets = st.floats(0, 1e6, allow_nan=False)
@@ -42,13 +43,13 @@ exchanges = st.builds(
 @given(st.lists(exchanges, max_size=4))
 def test_what_is_packed_is_unpacked(batch: list[Exchange]) -> None:
     """A batch of frames gives back its exchanges, equal and in order."""
-    assert list(unpack(b"".join(map(pack, batch)))) == batch
+    assert list(unpack(b"".join(map(packed, batch)))) == batch
 
 
 @given(exchanges, st.data())
 def test_a_cut_batch_is_refused(exchange: Exchange, data: st.DataObject) -> None:
     """A batch that ends anywhere inside a frame is an error, never a shorter exchange."""
-    frame = pack(exchange)
+    frame = packed(exchange)
     cut = data.draw(st.integers(1, len(frame) - 1))
     with pytest.raises(FrameError):
         list(unpack(frame[:cut]))
@@ -64,4 +65,4 @@ def test_garbage_is_refused(garbage: bytes) -> None:
 @given(exchanges)
 def test_a_frame_without_a_credential_has_no_place_for_one(exchange: Exchange) -> None:
     """Where no key is entrusted, the frame's head does not even name it."""
-    assert b'"credential":' not in pack(replace(exchange, credential=None))
+    assert b'"credential":' not in packed(replace(exchange, credential=None))

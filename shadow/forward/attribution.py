@@ -60,6 +60,8 @@ class Attributor:
 
     def forwarded(self, target: bytes) -> bytes:
         """The target as the upstream knows it: without the prefixes that rules read, and without what they found."""
+        if not self._feature_prefixes and not self._tenant_prefixes:
+            return target
         return _without(self._feature_prefixes, _without(self._tenant_prefixes, target))
 
     def _attribute(self, target: bytes, fields: Fields) -> Attribution:

@@ -8,11 +8,9 @@ from itertools import islice
 from typing import Final
 
 from shadow.events import Event
-from shadow.exchange import Exchange
 from shadow.forward.metrics import Metrics
 from shadow.forward.recorder_client import ACCEPTED, AWAY, DOWN
-from shadow.frames import pack
-from shadow.log import tell, where
+from shadow.log import tell
 from shadow.tasks import spawn
 
 BATCH_FRAMES: Final = 200  # larger commits are no faster
@@ -54,14 +52,8 @@ class Handoff:
     def start(self) -> None:
         self._task = spawn(self._run(), "handoff")
 
-    def offer(self, exchange: Exchange) -> None:
-        """Take a finished exchange. Never waits and never raises: where there is no room, it is dropped and counted."""
-        try:
-            frame = pack(exchange)
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with one copy, the request path goes on)
-            tell(Event.EXCHANGE_UNPACKED, error=where(error), exchange_id=exchange.exchange_id)
-            self._count("refused", 1)
-            return
+    def offer(self, frame: bytes) -> None:
+        """Take a packed exchange. Never waits and never raises: where there is no room, it is dropped and counted."""
         if self._bytes + len(frame) > self._max_bytes:
             self._count("dropped", 1)
             return

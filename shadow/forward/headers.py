@@ -16,7 +16,7 @@ KEPT_OF_ANSWER: Final = {name.encode(): name for name in KEPT_RESPONSE_HEADERS}
 
 def kept(fields: Fields, allowed: Mapping[bytes, str]) -> Headers:
     """The headers on an allow-list as text, values bounded, for the record of the exchange."""
-    return tuple([(allowed[name], text(value)) for name, value in fields.items() if name in allowed])
+    return tuple([(name, text(value)) for wire, name in allowed.items() if (value := fields.get(wire)) is not None])
 
 
 def text(value: bytes) -> str:

@@ -4,20 +4,19 @@ import asyncio
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 from shadow.config import Config
 from shadow.events import Event
 from shadow.exchange import Outcome
-from shadow.forward.attribution import Attributor, api_key
+from shadow.forward.attribution import Attributor
 from shadow.forward.credential import entrusted
 from shadow.forward.handoff import Handoff
 from shadow.forward.heads import Fields
 from shadow.forward.identity import RANDOM_BYTES, uuid7
 from shadow.forward.metrics import Metrics
 from shadow.forward.refusals import Refusal
-from shadow.forward.tap import Asked, Capture, Room
+from shadow.forward.tap import Capture, Room
 from shadow.log import tell, where
 
 # Records are made in batches, off the way of any answer: with the code in the processor's cache, at half the cost.
@@ -25,19 +24,8 @@ SETTLE_S: Final = 0.01
 SETTLE_AT_ONCE: Final = 32  # half a millisecond, then requests have their turn
 
 
-@dataclass(slots=True)
-class Passage:
-    """What a relay needs to forward one request, and where it says what passed."""
-
-    capture: Capture
-    target: bytes  # as the upstream knows it
-    tags: list[tuple[bytes, bytes]]  # headers to add on the way upstream
-    overhead_s: float = 0.0  # the relay adds what it spends on heads
-    answered: int | None = None  # the status the client got, from upstream or from the sidecar
-
-
 class Passages:
-    """Opens a passage for every request, and closes it in its one terminal state."""
+    """Opens a capture for every request, and closes it in its one terminal state."""
 
     def __init__(self, config: Config, secret: bytes, metrics: Metrics, handoff: Handoff) -> None:
         self._attributor = Attributor(config.attribution, config.registry, secret)
@@ -50,20 +38,20 @@ class Passages:
         self._closed: deque[tuple[Capture, Outcome, str | None]] = deque()
         self._settling = False
 
-    def open(self, method: bytes, target: bytes, fields: Fields) -> Passage:
-        """A request is here and will be forwarded."""
-        attribution = self._attributor.attribute(target, fields)
+    def open(self, method: bytes, target: bytes, fields: Fields) -> tuple[Capture, list[tuple[bytes, bytes]]]:
+        """A request is here and will be forwarded: the capture that it passes through, and the headers to tag it with
+        on the way upstream."""
+        attributor = self._attributor
+        attribution = attributor.attribute(target, fields)
         self._metrics.requests.begun()
-        target = self._attributor.forwarded(target)
-        asked = Asked(time.time(), method, target, fields, attribution)
-        capture = Capture(asked, self._max_bytes, self._room, time.monotonic)
-        return Passage(capture, target, self._attributor.tags(attribution, fields))
+        asked = (time.time(), method, attributor.forwarded(target), fields, attribution)
+        return Capture(*asked, self._max_bytes, self._room, time.monotonic), attributor.tags(attribution, fields)
 
-    def close(self, passage: Passage, outcome: Outcome, failure: str | None = None) -> None:
+    def close(self, capture: Capture, outcome: Outcome, failure: str | None = None) -> None:
         """The request has ended, one way or another. Called once; never raises."""
-        self._metrics.requests.ended(outcome.value, passage.answered, passage.overhead_s)
-        passage.capture.ended()
-        self._closed.append((passage.capture, outcome, failure))
+        capture.ended()
+        self._metrics.requests.ended(outcome.value, capture.told, capture.overhead_s)
+        self._closed.append((capture, outcome, failure))
         if not self._settling:
             self._settling = True
             self._loop.call_later(SETTLE_S, self._settle)
@@ -83,17 +71,18 @@ class Passages:
 
     def _hand_over(self, capture: Capture, outcome: Outcome, failure: str | None) -> None:
         try:
-            name = uuid7(int(capture.asked.started_at * 1000), os.urandom(RANDOM_BYTES))
-            exchange = capture.finish(name, outcome, failure)
-            if self._delayed_cost:
-                exchange = entrusted(exchange, lambda: api_key(capture.asked.fields))
+            name = uuid7(int(capture.started_at * 1000), os.urandom(RANDOM_BYTES))
+            key = entrusted(capture, outcome) if self._delayed_cost else None
+            frame = capture.packed(name, outcome, failure, key)
         except Exception as error:  # noqa: BLE001 (the copy is lost, the request is not)
             tell(Event.EXCHANGE_UNCAPTURED, error=where(error))
             self._metrics.handoff.labels("refused").inc()
             return
+        finally:
+            capture.release()
         if capture.cut:
             self._metrics.captures_cut.inc()
-        self._handoff.offer(exchange)
+        self._handoff.offer(frame)
 
     def refused(self, refusal: Refusal) -> None:
         """A request was not forwarded."""

@@ -44,8 +44,9 @@ class Relay:
     """One exchange under way, between a client's connection and one to the upstream."""
 
     __slots__ = (
-        "_answer", "_answer_head", "_answering", "_body", "_client", "_dialling", "_encouraged", "_head", "_heads",
-        "_heard_at", "_keep", "_looking", "_passage", "_quiet", "_repeatable", "_sent", "_server", "_started_at",
+        "_answer", "_answer_head", "_answering", "_body", "_capture", "_client", "_dialling", "_encouraged", "_head",
+        "_heads",
+        "_heard_at", "_keep", "_looking", "_quiet", "_repeatable", "_sent", "_server", "_started_at",
         "_timer", "_tunnel", "_unsent", "_upgrade", "_upstream", "_upstream_full",
     )  # fmt: skip
 
@@ -74,17 +75,17 @@ class Relay:
     def begin(self, rest: bytes) -> None:
         """The request's head is here, and `rest` came with it."""
         server, head = self._server, self._head
-        self._passage = passage = server.passages.open(head.method, head.target, head.fields)
-        if passage.target is not head.target:
-            head = head._replace(target=passage.target)
+        self._capture, tags = server.passages.open(head.method, head.target, head.fields)
+        if self._capture.target is not head.target:
+            head = head._replace(target=self._capture.target)
         server.running.add(self)
         if self._upgrade and not self._body.complete:
             self._refuse(BAD_UPGRADE)
             return
-        self._unsent = server.crossing.request(head, passage.tags, upgrade=self._upgrade)
+        self._unsent = server.crossing.request(head, tags, upgrade=self._upgrade)
         if self._body.complete and head.method in REPEATABLE:
             self._repeatable = self._unsent
-        passage.overhead_s += server.clock() - self._started_at
+        self._capture.overhead_s += server.clock() - self._started_at
         if rest:
             self.client_sent(rest)
         if self._client.party is self:  # and what came with the head is well-formed
@@ -105,7 +106,7 @@ class Relay:
         except RefusedError as refused:
             self._refuse(refused.refusal)
             return
-        self._passage.capture.request.feed(payload)
+        self._capture.request.feed(payload)
         if taken < len(data):
             self._client.hold(data[taken:])
             data = data[:taken]
@@ -155,7 +156,7 @@ class Relay:
         self._heard_at = self._server.loop.time()
         if self._client.full:
             upstream.pause()
-        self._passage.capture.sent()
+        self._capture.sent()
         self._send()
         self._sent = True
 
@@ -256,7 +257,7 @@ class Relay:
                 return
             if head.status >= 200:
                 self._answer_with(head, data)
-                self._passage.overhead_s += self._server.clock() - started_at
+                self._capture.overhead_s += self._server.clock() - started_at
                 return
             if self._head.version == 1 and not (head.status == 100 and self._encouraged):
                 self._client.write(crossing.answer(head, close=False))
@@ -264,7 +265,7 @@ class Relay:
     def _answer_with(self, head: AnswerHead, data: bytes) -> None:
         framing = answer_framing(head, self._head.method)
         self._answer_head, self._answer = head, framing
-        self._passage.capture.answered(head.status, head.fields)
+        self._capture.answered(head.status, head.fields)
         self._keep = self._keep and framing.lasting and self._body.complete and not self._server.draining
         chunks = self._head.version == 1 or not isinstance(framing, Chunked)
         self._pass_on(framing, crossing.answer(head, close=not self._keep, chunks=chunks), data)
@@ -275,14 +276,14 @@ class Relay:
         if data and not framing.complete:
             taken, payload = framing.feed(data)
             if payload:
-                self._passage.capture.response_chunk(payload)
+                self._capture.response_chunk(payload)
             if self._head.version == 0 and isinstance(framing, Chunked):
                 head += payload
             else:
                 head = head + data[:taken] if head else data[:taken]
         if not self._answering:
             self._answering = True
-            self._passage.answered = self._passage.capture.status
+            self._capture.told = self._capture.status
         self._quiet = False
         self._client.write(head)
         if framing.complete:
@@ -292,8 +293,8 @@ class Relay:
         """Both sides agreed to speak WebSocket from here on."""
         if not self._upgrade or self._upstream is None:
             raise RefusedError(GARBLED)
-        self._passage.capture.answered(head.status, {})
-        self._passage.answered = head.status
+        self._capture.answered(head.status, {})
+        self._capture.told = head.status
         self._stop_timer()
         self._client.write(crossing.answer(head, close=False))
         self._tunnel = Tunnel(self._client, self._upstream, self._end)
@@ -324,7 +325,7 @@ class Relay:
 
     def _complete(self, *, surplus: bool) -> None:
         """The answer has ended by its own framing. `surplus`: more followed, which belongs to no exchange."""
-        self._passage.capture.ended()
+        self._capture.ended()
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.party = None
@@ -368,7 +369,7 @@ class Relay:
             self._answer_itself(refusal, Outcome.CLIENT_CANCELLED, REQUEST_BROKEN, keep=False)
 
     def _answer_itself(self, refusal: Refusal, outcome: Outcome, failure: str, *, keep: bool) -> None:
-        self._passage.answered = refusal.status
+        self._capture.told = refusal.status
         self._client.write(refusal.answer(close=not keep, body=self._head.method != b"HEAD"))
         self._end(outcome, failure)
         self._client.finish(keep=keep, sending=not keep)
@@ -395,7 +396,7 @@ class Relay:
             self._dialling.cancel()
         self._client.party = None
         self._server.ended(self)
-        self._server.passages.close(self._passage, outcome, failure)
+        self._server.passages.close(self._capture, outcome, failure)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

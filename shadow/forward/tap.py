@@ -2,17 +2,12 @@
 
 from array import array
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final
 
-from shadow.exchange import (
-    PRIMARY,
-    Attribution,
-    Body,
-    Exchange,
-    Outcome,
-)
+from shadow.exchange import PRIMARY, Attribution, Outcome
 from shadow.forward.headers import KEPT_OF_ANSWER, KEPT_OF_REQUEST, kept
 from shadow.forward.heads import Fields
+from shadow.frames import Captured, pack
 
 TAIL_BYTES: Final = 64 << 10  # the last events of a stream, its usage among them, survive any length of answer
 IN_FLIGHT_MAX_BYTES: Final = 128 << 20  # 2,000 streams of 64 KiB; captures past it are cut, requests go on
@@ -70,13 +65,13 @@ class BodyTap:
             self._room.give_back(len(self._tail) - self._tail_limit)
             del self._tail[: -self._tail_limit]
 
-    def body(self) -> Body:
+    def kept(self) -> Captured:
         """What was kept. A body of up to `max_bytes` is whole; where room ran out, only its beginning is kept."""
         if self.cut:
-            return Body(bytes(self._head), b"", self.size)
+            return self._head, b"", self.size
         if len(self._head) + len(self._tail) == self.size:
-            return Body(bytes(self._head + self._tail) if self._tail else bytes(self._head), b"", self.size)
-        return Body(bytes(self._head), bytes(self._tail[-self._tail_limit :]), self.size)
+            return (self._head + self._tail if self._tail else self._head), b"", self.size
+        return self._head, self._tail[-self._tail_limit :], self.size
 
     def release(self) -> None:
         """Forget the bytes and give their room back."""
@@ -90,37 +85,36 @@ class BodyTap:
             self.cut = True
 
 
-class Asked(NamedTuple):
-    """A request as it arrived: what is known before any byte of a body."""
-
-    started_at: float
-    method: bytes
-    target: bytes
-    fields: Fields
-    attribution: Attribution
-
-
 class Capture:
-    """One exchange while it passes. `clock` gives monotonic seconds; chunks are handed in as they pass."""
+    """One exchange while it passes. `clock` gives monotonic seconds; chunks are handed in as they pass.
+
+    `started_at` is Unix time, `target` the one that the upstream knows, `fields` the request's headers. Besides what is
+    copied, the relay notes here what metrics tell of the exchange.
+    """
 
     __slots__ = (
-        "_answered", "_clock", "_ends", "_finished", "_first_byte_s", "_sent_at", "_times", "_total_s", "asked",
-        "request", "response", "status",
+        "_answer_fields", "_attribution", "_clock", "_ends", "_first_byte_s", "_sent_at", "_times", "_total_s",
+        "fields", "method", "overhead_s", "request", "response", "started_at", "status", "target", "told",
     )  # fmt: skip
 
-    def __init__(self, asked: Asked, max_bytes: int, room: Room, clock: Callable[[], float]) -> None:
-        self.asked = asked
+    def __init__(
+        self, started_at: float, method: bytes, target: bytes, fields: Fields, attribution: Attribution,
+        max_bytes: int, room: Room, clock: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self.started_at, self.method, self.target, self.fields = started_at, method, target, fields
         self.request = BodyTap(max_bytes, room)
         self.response = BodyTap(max_bytes, room)
-        self.status: int | None = None
+        self.status: int | None = None  # the upstream's
+        self.told: int | None = None  # the status the client got, from upstream or from the sidecar
+        self.overhead_s = 0.0  # what the sidecar itself spent on the heads
+        self._attribution = attribution
         self._clock = clock
         self._sent_at = clock()
-        self._answered: Fields = {}
+        self._answer_fields: Fields = {}
         self._first_byte_s: float | None = None
         self._total_s: float | None = None
         self._ends = array("Q")
         self._times = array("d")
-        self._finished: Exchange | None = None
 
     def sent(self) -> None:
         """The request's head is on its way: all timings count from now."""
@@ -129,7 +123,7 @@ class Capture:
     def answered(self, status: int, fields: Fields) -> None:
         """The answer's head is here."""
         self.status = status
-        self._answered = fields
+        self._answer_fields = fields
 
     def response_chunk(self, chunk: bytes) -> None:
         """A chunk of the answer's body, before it goes on to the client."""
@@ -142,42 +136,39 @@ class Capture:
             self._times.append(now)
 
     def ended(self) -> None:
-        """Nothing more will come: neither what the client takes to read it counts, nor how late `finish` is called."""
+        """Nothing more will come: neither what the client takes to read it counts, nor how late it is packed."""
         if self._total_s is None:
             self._total_s = self._clock() - self._sent_at
-
-    def finish(self, exchange_id: str, outcome: Outcome, failure: str | None = None) -> Exchange:
-        """The exchange in its one terminal state: the first call decides, later ones return the same."""
-        if self._finished is None:
-            self.ended()
-            self._finished = self._exchange(exchange_id, outcome, failure)
-            self.request.release()
-            self.response.release()
-        return self._finished
 
     @property
     def cut(self) -> bool:
         """Whether the process had no room for all that should have been kept of this exchange."""
         return self.request.cut or self.response.cut
 
-    def _exchange(self, exchange_id: str, outcome: Outcome, failure: str | None) -> Exchange:
-        asked = self.asked
-        path = asked.target.partition(b"?")[0][: PATH_CHARACTERS * 4]
-        return Exchange(
-            exchange_id=exchange_id,
-            arm=PRIMARY,
-            started_at=asked.started_at,
-            method=asked.method[:METHOD_CHARACTERS].decode("latin-1"),
-            path=path.decode("utf-8", "replace")[:PATH_CHARACTERS],
-            attribution=asked.attribution,
-            request_headers=kept(asked.fields, KEPT_OF_REQUEST),
-            request_body=self.request.body(),
-            outcome=outcome,
-            status=self.status,
-            response_headers=kept(self._answered, KEPT_OF_ANSWER),
-            response_body=self.response.body(),
-            first_byte_s=self._first_byte_s,
-            total_s=self._total_s or 0.0,
-            arrivals=tuple(zip(self._ends, self._times, strict=True)),
-            failure=failure,
-        )
+    def packed(self, exchange_id: str, outcome: Outcome, failure: str | None, credential: str | None = None) -> bytes:
+        """The exchange in its one terminal state, as a frame for the recorder."""
+        self.ended()
+        path = self.target.partition(b"?")[0][: PATH_CHARACTERS * 4]
+        facts: dict[str, Any] = {
+            "exchange_id": exchange_id,
+            "arm": PRIMARY,
+            "started_at": self.started_at,
+            "method": self.method[:METHOD_CHARACTERS].decode("latin-1"),
+            "path": path.decode("utf-8", "replace")[:PATH_CHARACTERS],
+            "attribution": self._attribution,
+            "request_headers": kept(self.fields, KEPT_OF_REQUEST),
+            "outcome": outcome,
+            "status": self.status,
+            "response_headers": kept(self._answer_fields, KEPT_OF_ANSWER),
+            "first_byte_s": self._first_byte_s,
+            "total_s": self._total_s,
+            "failure": failure,
+        }
+        if credential is not None:
+            facts["credential"] = credential
+        return pack(facts, self.request.kept(), self.response.kept(), self._ends, self._times)
+
+    def release(self) -> None:
+        """Forget the bodies and give their room back."""
+        self.request.release()
+        self.response.release()

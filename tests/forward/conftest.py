@@ -102,6 +102,7 @@ class Inbox:
         self.path = path
         self.status = 204
         self.exchanges: list[Exchange] = []
+        self.bytes = b""  # the frames in which they came
         self.requests: list[tuple[str, str]] = []
         self.metrics: Callable[[web.Request], web.Response] = one_metric
         self._changed = asyncio.Condition()
@@ -126,12 +127,14 @@ class Inbox:
         return self.exchanges
 
     async def _take(self, request: web.Request) -> web.Response:
+        received = await request.read()
         try:
-            batch = list(unpack(await request.read()))
+            batch = list(unpack(received))
         except FrameError:
             return web.Response(status=400)
         if self.status == 204:
             async with self._changed:
+                self.bytes += received
                 self.exchanges += batch
                 self._changed.notify_all()
         return web.Response(status=self.status)

@@ -1,14 +1,12 @@
 """When the client's key leaves the forwarder: only for a cut answer, and only where that is configured."""
 
 from pathlib import Path
-from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
-from shadow.exchange import Exchange, Outcome
+from shadow.exchange import Attribution, Exchange, Outcome
 from shadow.forward.credential import KEY_CHARACTERS, entrusted
-from shadow.frames import pack
+from shadow.forward.tap import Capture, Room
 from tests.forward.conftest import Bench, running
 from tests.record.samples import exchange
 
@@ -21,43 +19,40 @@ BROKEN_OFF = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Len
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-def cut(**changes: Any) -> Exchange:
-    return exchange(**{"outcome": Outcome.CLIENT_CANCELLED, **changes})
+def capture(method: bytes = b"POST", status: int | None = 200, key: bytes = KEY.encode()) -> Capture:
+    fields = {b"authorization": b"Bearer " + key} if key else {}
+    asked = Capture(0.0, method, b"/", fields, Attribution(), 100, Room(), lambda: 0.0)
+    asked.status = status
+    return asked
 
 
 @pytest.mark.parametrize("outcome", [Outcome.CLIENT_CANCELLED, Outcome.UPSTREAM_TRUNCATED])
 def test_a_cut_answer_takes_the_key_along(outcome: Outcome) -> None:
     """Whoever cut it, its cost can be asked for later."""
-    assert entrusted(cut(outcome=outcome), lambda: KEY).credential == KEY
+    assert entrusted(capture(), outcome) == KEY
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        cut(outcome=Outcome.COMPLETE),
-        cut(outcome=Outcome.UPSTREAM_FAILED),
-        cut(method="GET"),
-        cut(status=None),
-        cut(status=429),
-        cut(status=302),
-    ],
-)
-def test_where_nothing_can_be_owed_no_key_is_looked_for(other: Exchange) -> None:
-    """A whole answer, none, an error and a read leave the key where it is."""
-    find_key = Mock(return_value=KEY)
-    assert entrusted(other, find_key) is other
-    find_key.assert_not_called()
+@pytest.mark.parametrize("outcome", [Outcome.COMPLETE, Outcome.UPSTREAM_FAILED])
+def test_what_was_not_cut_leaves_the_key(outcome: Outcome) -> None:
+    """A whole answer has its cost, and none has no cost."""
+    assert entrusted(capture(), outcome) is None
 
 
-@pytest.mark.parametrize("key", [None, "k" * (KEY_CHARACTERS + 1), "sk-\u2028", "sk-é"])
-def test_what_is_no_key_is_not_taken_along(key: str | None) -> None:
+@pytest.mark.parametrize("other", [capture(b"GET"), capture(status=None), capture(status=429), capture(status=302)])
+def test_where_nothing_can_be_owed_the_key_stays(other: Capture) -> None:
+    """A read, no answer and an error leave the key where it is."""
+    assert entrusted(other, Outcome.CLIENT_CANCELLED) is None
+
+
+@pytest.mark.parametrize("key", [b"", b"k" * (KEY_CHARACTERS + 1), "sk-\u2028".encode(), "sk-é".encode()])
+def test_what_is_no_key_is_not_taken_along(key: bytes) -> None:
     """No key, and one that no provider would give out."""
-    assert entrusted(cut(), lambda: key).credential is None
+    assert entrusted(capture(key=key), Outcome.CLIENT_CANCELLED) is None
 
 
 def test_an_exchange_does_not_show_its_key() -> None:
     """Neither printed nor in an error's text is there a key."""
-    assert KEY not in repr(entrusted(cut(), lambda: KEY))
+    assert KEY not in repr(exchange(credential=KEY))
 
 
 async def broken_off(bench: Bench, answer: bytes = BROKEN_OFF) -> Exchange:
@@ -80,7 +75,8 @@ async def test_the_key_stays_where_not_configured(tmp_path: Path) -> None:
     async with running(tmp_path) as bench:
         seen = await broken_off(bench)
         assert seen.outcome is Outcome.UPSTREAM_TRUNCATED
-        assert KEY.encode() not in pack(seen)
+        assert seen.credential is None
+        assert KEY.encode() not in bench.inbox.bytes
 
 
 async def test_the_key_of_a_whole_answer_stays(tmp_path: Path) -> None:

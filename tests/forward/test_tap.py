@@ -5,15 +5,24 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadow.exchange import Attribution, Outcome
-from shadow.forward.tap import MAX_ARRIVALS, Asked, BodyTap, Capture, Room
+from shadow.exchange import Attribution, Body, Exchange, Outcome
+from shadow.forward.tap import MAX_ARRIVALS, BodyTap, Capture, Room
+from shadow.frames import unpack
 
-ASKED = Asked(1.0, b"POST", b"/v1/chat?k=1", {b"authorization": b"Bearer k"}, Attribution())
+FIELDS = {b"authorization": b"Bearer k", b"user-agent": b"caf\xe9"}
 
 
-def capture(max_bytes: int = 1000, room: Room | None = None, ticks: "itertools.count[float] | None" = None) -> Capture:
-    times = itertools.count() if ticks is None else ticks
-    return Capture(ASKED, max_bytes, room or Room(), lambda: next(times))
+def capture(max_bytes: int = 1000, room: Room | None = None) -> Capture:
+    """Of a request; its clock ticks a second each time it is read."""
+    ticks = itertools.count()
+    asked = (1.0, b"POST", b"/v1/chat?k=1", FIELDS, Attribution("acme"))
+    return Capture(*asked, max_bytes, room or Room(), lambda: next(ticks))
+
+
+def recorded(tapped: Capture, outcome: Outcome = Outcome.COMPLETE, failure: str | None = None) -> Exchange:
+    """What the recorder reads out of the frame."""
+    [exchange] = unpack(tapped.packed("id", outcome, failure))
+    return exchange
 
 
 @given(chunks=st.lists(st.binary(max_size=40)), max_bytes=st.integers(min_value=1, max_value=200))
@@ -22,7 +31,7 @@ def test_body_is_whole_up_to_its_bound_and_else_has_both_ends(chunks: list[bytes
     tap, body = BodyTap(max_bytes, Room()), b"".join(chunks)
     for chunk in chunks:
         tap.feed(chunk)
-    kept = tap.body()
+    kept = Body(*tap.kept())
     assert kept.size == len(body)
     assert body.startswith(kept.head)
     assert body.endswith(kept.tail)
@@ -49,14 +58,20 @@ def test_body_without_room_keeps_its_beginning_only() -> None:
     tap.feed(b"12345678")
     tap.feed(b"9abcdef")
     tap.feed(b"g")
-    assert (tap.cut, tap.body().head, tap.body().size) == (True, b"12345678", 16)
+    assert (tap.cut, tap.kept()) == (True, (b"12345678", b"", 16))
 
 
-def test_first_end_of_an_exchange_decides() -> None:
-    """An exchange has one terminal state; a later call returns the same."""
+def test_what_is_packed_is_what_passed() -> None:
+    """The recorder reads the exchange as it was, with the failure that ended it."""
     tapped = capture()
-    first = tapped.finish("id", Outcome.CLIENT_CANCELLED, "client_left")
-    assert tapped.finish("id", Outcome.COMPLETE) is first
+    tapped.request.feed(b"hello")
+    tapped.answered(200, {b"content-type": b"text/plain"})
+    tapped.response_chunk(b"world")
+    exchange = recorded(tapped, Outcome.CLIENT_CANCELLED, "client_left")
+    assert (exchange.exchange_id, exchange.started_at, exchange.method) == ("id", 1.0, "POST")
+    assert (exchange.attribution, exchange.status) == (Attribution("acme"), 200)
+    assert (exchange.request_body, exchange.response_body) == (Body(b"hello", b"", 5), Body(b"world", b"", 5))
+    assert (exchange.outcome, exchange.failure) == (Outcome.CLIENT_CANCELLED, "client_left")
 
 
 def test_timings_count_from_the_moment_of_sending() -> None:
@@ -66,7 +81,7 @@ def test_timings_count_from_the_moment_of_sending() -> None:
     tapped.response_chunk(b"ab")  # 2
     tapped.response_chunk(b"c")  # 3
     tapped.ended()  # 4
-    exchange = tapped.finish("id", Outcome.COMPLETE)
+    exchange = recorded(tapped)
     assert exchange.arrivals == ((2, 1), (3, 2))
     assert (exchange.first_byte_s, exchange.total_s) == (1, 3)
 
@@ -76,7 +91,7 @@ def test_arrivals_are_bounded_and_keep_the_first() -> None:
     tapped = capture()
     for _ in range(MAX_ARRIVALS + 5):
         tapped.response_chunk(b"x")
-    arrivals = tapped.finish("id", Outcome.COMPLETE).arrivals
+    arrivals = recorded(tapped).arrivals
     assert (len(arrivals), arrivals[-1][0]) == (MAX_ARRIVALS, MAX_ARRIVALS)
 
 
@@ -84,16 +99,16 @@ def test_record_holds_no_credential_and_no_query() -> None:
     """The path ends at the question mark, and headers off the allow-list are not kept."""
     tapped = capture()
     tapped.answered(200, {b"content-type": b"text/plain", b"set-cookie": b"s=1"})
-    exchange = tapped.finish("id", Outcome.COMPLETE)
-    assert (exchange.path, exchange.request_headers) == ("/v1/chat", ())
+    exchange = recorded(tapped)
+    assert (exchange.path, exchange.request_headers) == ("/v1/chat", (("user-agent", "caf\ufffd"),))
     assert exchange.response_headers == (("content-type", "text/plain"),)
 
 
-def test_finished_exchange_gives_its_room_back() -> None:
+def test_released_capture_gives_its_room_back() -> None:
     """Once an exchange is handed over, its capture holds nothing."""
     room = Room()
     tapped = capture(room=room)
     tapped.request.feed(b"hello")
     tapped.response_chunk(b"world")
-    tapped.finish("id", Outcome.COMPLETE)
+    tapped.release()
     assert room.used_bytes == 0

@@ -7,18 +7,19 @@ import pytest
 
 from shadow.config import Capture, Registry, Tenant
 from shadow.exchange import Outcome, Pending, ReplayOutcome
-from shadow.frames import FrameError, pack
+from shadow.frames import FrameError
 from shadow.record.bodies import Keeper
 from shadow.record.delayed_cost import Owed
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.store.errors import StoreError, Trouble
+from tests.packing import packed
 from tests.record.conftest import FakeMirror
 from tests.record.samples import ANSWER, JSON, FakeStore, exchange, exchange_id, sample, whole
 
 
 def batch(*numbers: int) -> bytes:
-    return b"".join(pack(exchange(number)) for number in numbers)
+    return b"".join(packed(exchange(number)) for number in numbers)
 
 
 async def test_an_exchange_is_read_decided_and_stored(inbox: Inbox, store: FakeStore) -> None:
@@ -109,7 +110,7 @@ def asking(inbox: Inbox, asked: Asked) -> Inbox:
 def cut(**changes: Any) -> bytes:
     """A stream that its client left, with the client's key."""
     plain = {"outcome": Outcome.CLIENT_CANCELLED, "response_headers": NAMED, "response_body": whole(b"data: {}\n\n")}
-    return pack(exchange(0, credential=KEY, **{**plain, **changes}))
+    return packed(exchange(0, credential=KEY, **{**plain, **changes}))
 
 
 async def test_a_cost_that_is_owed_is_asked_for_once(asking: Inbox, asked: Asked) -> None:
@@ -160,7 +161,7 @@ async def test_bodies_are_committed_with_their_exchange(inbox: Inbox, store: Fak
     """For a tenant that consents, and counted; also where they could not be read."""
     consenting = Keeper(Capture(bodies="consented"), Registry(tenants={"acme": Tenant(bodies=True)}))
     unreadable = exchange(1, request_body=whole(b"no JSON"))
-    await replace(inbox, keeper=consenting).take(batch(0) + pack(unreadable))
+    await replace(inbox, keeper=consenting).take(batch(0) + packed(unreadable))
     kept = [recorded.bodies for recorded in store.added.values()]
     assert [bodies is not None and bodies.whole for bodies in kept] == [True, False]
     text = metrics.expose().decode()

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from shadow.config import Config, Storage, Upstream
-from shadow.frames import pack
+from tests.packing import packed
 from tests.record.samples import exchange
 
 PATIENCE_S = 30.0  # never asserted: only ends a broken run
@@ -127,7 +127,7 @@ async def test_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
     """SIGKILL again and again while batches are sent until acknowledged: every exchange is stored once, and the
     database is whole."""
     batches = [[exchange(number) for number in range(start, start + 20)] for start in range(0, 400, 20)]
-    waiting = deque(b"".join(map(pack, batch)) for batch in batches)
+    waiting = deque(b"".join(map(packed, batch)) for batch in batches)
     while waiting:
         with started(tmp_path) as process:
             await asyncio.to_thread(eventually, lambda: serving(tmp_path / "r.sock"))

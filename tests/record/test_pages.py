@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from shadow.frames import pack
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
 from shadow.record.reports import Reports
 from shadow.store.errors import Trouble
+from tests.packing import packed
 from tests.record.conftest import FakeMirror
 from tests.record.samples import FakeStore, exchange, sample
 
@@ -25,7 +25,7 @@ async def client(inbox: Inbox, mirror: FakeMirror, metrics: Metrics) -> AsyncIte
 
 async def test_a_batch_is_acknowledged(client: TestClient, store: FakeStore) -> None:  # type: ignore[type-arg]
     """204 and no body, once the batch is stored."""
-    answer = await client.post("/exchanges", data=pack(exchange(0)))
+    answer = await client.post("/exchanges", data=packed(exchange(0)))
     assert (answer.status, await answer.read(), len(store.added)) == (204, b"", 1)
 
 
@@ -45,7 +45,7 @@ async def test_a_batch_that_breaks_the_recorder_is_refused_for_good(
         raise LookupError("a prompt")
 
     monkeypatch.setattr(Inbox, "_examine", breaks)
-    assert (await client.post("/exchanges", data=pack(exchange(0)))).status == 400
+    assert (await client.post("/exchanges", data=packed(exchange(0)))).status == 400
     assert "LookupError in " in caplog.text
     assert "a prompt" not in caplog.text
 
@@ -53,7 +53,7 @@ async def test_a_batch_that_breaks_the_recorder_is_refused_for_good(
 async def test_a_store_in_trouble_asks_for_patience(client: TestClient, store: FakeStore) -> None:  # type: ignore[type-arg]
     """503 tells the forwarder to keep the batch and send it again; the kind of trouble is counted."""
     store.troubles = repeat(Trouble.DISK_FULL)
-    assert (await client.post("/exchanges", data=pack(exchange(0)))).status == 503
+    assert (await client.post("/exchanges", data=packed(exchange(0)))).status == 503
     text = await (await client.get("/metrics")).text()
     assert sample(text, "shadow_store_errors_total", trouble="disk_full") == 1
 

@@ -10,10 +10,10 @@ import pytest
 
 from shadow.config import ClickHouse, Config
 from shadow.configfile import parse
-from shadow.frames import pack
 from shadow.record.recorder import recording
 from shadow.store.sqlite import SQLiteStore
 from tests.clickhouse import Database
+from tests.packing import packed
 from tests.record.samples import exchange, sample
 from tests.store.samples import recorded
 
@@ -35,7 +35,7 @@ def socket(tmp_path: Path) -> Path:
 async def test_a_batch_is_on_disk_when_it_is_acknowledged(config: Config, socket: Path) -> None:
     """Through the socket into the database, with cost and attribution."""
     async with recording(config, socket), session(socket) as client:
-        answer = await client.post("/exchanges", data=pack(exchange(0)) + pack(exchange(1)))
+        answer = await client.post("/exchanges", data=packed(exchange(0)) + packed(exchange(1)))
         assert answer.status == 204
         assert rows(config, "SELECT tenant, cost_nano_usd FROM exchanges") == [("acme", 100_000)] * 2
 
@@ -47,7 +47,7 @@ async def test_what_waits_for_clickhouse_is_shipped_at_the_end(
     shared = replace(clickhouse_database.settings, max_delay_s=3600)
     config = replace(config, store=replace(config.store, clickhouse=shared))
     async with recording(config, socket), session(socket) as client:
-        await client.post("/exchanges", data=pack(exchange(0)))
+        await client.post("/exchanges", data=packed(exchange(0)))
     assert clickhouse_database.count("exchanges") == 1
 
 
@@ -56,7 +56,7 @@ async def test_a_clickhouse_that_is_away_is_in_nobody_s_way(config: Config, sock
     shared = ClickHouse(url="http://127.0.0.1:1", max_delay_s=0.1)
     config = replace(config, store=replace(config.store, clickhouse=shared))
     async with recording(config, socket), session(socket) as client:
-        assert (await client.post("/exchanges", data=pack(exchange(0)))).status == 204
+        assert (await client.post("/exchanges", data=packed(exchange(0)))).status == 204
         text = await (await client.get("/metrics")).text()
     assert sample(text, "shadow_store_lag_seconds_count") == 1
     assert rows(config, "SELECT count(*) FROM outbox") == [(1,)]
@@ -104,7 +104,7 @@ async def test_what_waits_at_the_stop_is_ended(tmp_path: Path, socket: Path) -> 
         tmp_path,
     )
     async with recording(config, socket), session(socket) as client:
-        assert (await client.post("/exchanges", data=pack(exchange(0)))).status == 204
+        assert (await client.post("/exchanges", data=packed(exchange(0)))).status == 204
         await hanging.wait()
     server.close()
     assert rows(config, "SELECT outcome, reason FROM replays") == [("failed", "interrupted")]
