@@ -7,6 +7,7 @@ The modules in the order in which data flows:
     features      what a request makes use of, as a closed set
     decoding      compressed bodies, as far as they go and never beyond a bound
     sse           an incremental parser of event streams
+    runs          events that are alike but for one piece of text, read without being parsed
     documents     JSON as providers send it
     fragments     what can be read of a JSON text without parsing the whole of it: exact amounts, cut answers
     answer        an answer's bytes → what it says and what is wrong with it

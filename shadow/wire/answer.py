@@ -4,8 +4,10 @@ What the bytes are is told from the bytes: providers send JSON as event streams 
 send HTML as either.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from shadow.exchange import Exchange, Outcome
@@ -16,6 +18,7 @@ from shadow.wire.documents import JSONError, mapping, parse
 from shadow.wire.errors import ErrorKind, by_status, error_kind
 from shadow.wire.fragments import usage_in_fragment, word_in_fragment
 from shadow.wire.request import Endpoint
+from shadow.wire.runs import Run, text_under
 from shadow.wire.sse import Event, SSEParser
 
 ANOMALIES: Final = frozenset(
@@ -45,14 +48,15 @@ _BLANK_LINES: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
 class _Reader:
     body: Callable[[Assembly, Mapping[str, Any]], None]
     event: Callable[[Assembly, Mapping[str, Any], str | None], None]
+    text: re.Pattern[bytes] | None = None  # finds it in an event; None where no two events are alike but for it
 
 
 _READERS: Final = {
-    Endpoint.CHAT: _Reader(chat.read_body, chat.read_event),
-    Endpoint.COMPLETIONS: _Reader(completions.read_body, completions.read_event),
+    Endpoint.CHAT: _Reader(chat.read_body, chat.read_event, text_under("content", "reasoning_content")),
+    Endpoint.COMPLETIONS: _Reader(completions.read_body, completions.read_event, text_under("text")),
     Endpoint.EMBEDDINGS: _Reader(embeddings.read_body, embeddings.read_event),
     Endpoint.RESPONSES: _Reader(responses.read_body, responses.read_event),
-    Endpoint.MESSAGES: _Reader(messages.read_body, messages.read_event),
+    Endpoint.MESSAGES: _Reader(messages.read_body, messages.read_event, text_under("text", "thinking")),
 }
 
 
@@ -118,9 +122,15 @@ def _read_stream(answer: Assembly, reader: _Reader, decoded: Decoded, exchange: 
 
 def _read_events(answer: Assembly, reader: _Reader, parser: SSEParser, data: bytes, *, ends: bool, cut: bool) -> None:
     """The events of one piece of a stream. Half an event at the end of a stream that was `cut` is nothing odd."""
-    for event in parser.feed(data):
-        if not _read_event(answer, reader, event):
-            answer.note("malformed_event")
+    run, at = Run(reader.text, partial(_read_alone, reader)), 0
+    while at < len(data) and not parser.gave_up:
+        at = run.follow(answer, parser, data, at)
+        piece = data[at : run.stretch(data, at)]
+        for event in parser.feed(piece):
+            if not _read_event(answer, reader, event):
+                answer.note("malformed_event")
+        run.begin(piece)
+        at += len(piece)
     for event in parser.close() if ends else ():
         if not _read_event(answer, reader, event) and not cut:
             answer.note("malformed_event")
@@ -141,6 +151,12 @@ def _read_event(answer: Assembly, reader: _Reader, event: Event) -> bool:
     answer.at(event.data, event.end)
     reader.event(answer, mapping(document), event.kind)
     return True
+
+
+def _read_alone(reader: _Reader, data: bytes) -> Assembly | None:
+    """What one event says by itself; None where it cannot be read."""
+    answer, events = Assembly(), SSEParser().feed(data)
+    return answer if len(events) == 1 and _read_event(answer, reader, events[0]) else None
 
 
 def _to_next_event(tail: bytes) -> int:

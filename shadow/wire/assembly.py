@@ -4,9 +4,10 @@ The readers of the endpoints write into an `Assembly` in words that all endpoint
 `Reading`. Of models, providers and ids the first is kept, of usages and finish reasons the last.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import repeat
 from typing import Any, Final
 
 from shadow.exchange import Answer, ToolCall
@@ -127,6 +128,12 @@ class Assembly:
         if piece:
             self._reasoning.append(piece)
             self._mark(Token.REASONING)
+
+    def pieces(self, token: Token, texts: Sequence[str], offsets: Iterable[int]) -> None:
+        """More of the answer's text or of what was thought aloud, in pieces complete at these offsets."""
+        (self._content if token is Token.CONTENT else self._reasoning).extend(texts)
+        if not self._repeating:
+            self._deltas.extend(zip(offsets, repeat(token)))
 
     def refusal(self, piece: str) -> None:
         """More of the text with which the model declines: for whoever waits, it is text like any other."""

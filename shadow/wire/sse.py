@@ -42,8 +42,8 @@ class SSEParser:
         self.gave_up: str | None = None
         self._max_line_bytes = max_line_bytes
         self._max_event_bytes = max_event_bytes
-        self._events_left = max_events
-        self._offset = start
+        self.events_left = max_events
+        self.offset = start
         self._at_start = start == 0
         self._after_cr = False
         self._line: list[bytes] = []  # pieces of a line that has not ended
@@ -59,28 +59,33 @@ class SSEParser:
             return events
         if self._after_cr and data[:1] == b"\n":  # the second half of a CRLF whose CR ended a line already
             data = data[1:]
-            self._offset += 1
+            self.offset += 1
             self._after_cr = False
         for piece in data.splitlines(keepends=True):
             line = piece.rstrip(b"\r\n")
             if len(line) == len(piece):
                 self._keep(line)
             else:
-                self._end_line(line, self._offset + len(line) + 1, events)
+                self._end_line(line, self.offset + len(line) + 1, events)
             if self.gave_up:
                 break
-            self._offset += len(piece)
+            self.offset += len(piece)
         if data:
             self._after_cr = data.endswith(b"\r")
         return events
+
+    def skip(self, end: int, count: int) -> None:
+        """Go on behind so many events that were read without it, between two events, up to this offset."""
+        self.offset = end
+        self.events_left -= count
 
     def close(self) -> list[Event]:
         """The event, if any, that the end of the stream completes although its blank line never came."""
         events: list[Event] = []
         if self._line:
-            self._end_line(b"", self._offset, events)
+            self._end_line(b"", self.offset, events)
         if not self.gave_up:
-            self._dispatch(self._offset, events)
+            self._dispatch(self.offset, events)
         return events
 
     def _keep(self, piece: bytes) -> None:
@@ -118,8 +123,8 @@ class SSEParser:
 
     def _dispatch(self, end: int, events: list[Event]) -> None:
         if self._data:
-            self._events_left -= 1
-            if self._events_left < 0:
+            self.events_left -= 1
+            if self.events_left < 0:
                 self._give_up("too_many_events")
                 return
             events.append(Event(b"\n".join(self._data), self._kind, end))
