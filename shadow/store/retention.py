@@ -51,14 +51,20 @@ class Retention:
         As `prune`; returns how many rows were deleted.
         """
         most = self.limits.prune_bodies
-        works = [partial(_delete_bodies, statement=DELETE_OLD_BODIES, parameters=(floor(before), most))]
+        works = [partial(delete_bodies, statement=DELETE_OLD_BODIES, parameters=(floor(before), most))]
         if tenants is not None:
             for (tenant,) in await self.writer.chore(lambda connection: connection.execute_fetchall(TENANTS)):
                 if tenant not in tenants:
-                    works.append(partial(_delete_bodies, statement=DELETE_BODIES_OF, parameters=(tenant, most)))
+                    works.append(partial(delete_bodies, statement=DELETE_BODIES_OF, parameters=(tenant, most)))
         for work in works:
             await self._delete(work)
         return self.deleted
+
+    async def give_back(self) -> None:
+        """Return free pages to the file system, and empty the log of what was deleted."""
+        while await self.writer.chore(partial(_give_back, most=self.limits.prune_pages)):
+            pass
+        await self.writer.empty_log()
 
     async def _delete(self, work: Work[int]) -> None:
         """Do the work until it finds nothing more to delete, then give the space back and empty the log of it."""
@@ -97,7 +103,8 @@ async def _delete_oldest(connection: aiosqlite.Connection, before: bytes, most: 
     return int(count)
 
 
-async def _delete_bodies(connection: aiosqlite.Connection, statement: str, parameters: Sequence[object]) -> int:
+async def delete_bodies(connection: aiosqlite.Connection, statement: str, parameters: Sequence[object]) -> int:
+    """One step; how many rows it were."""
     async with connection.execute(statement, tuple(parameters)) as cursor:
         return cursor.rowcount
 

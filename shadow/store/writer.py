@@ -76,6 +76,22 @@ class Writer:
         self._log_to_empty = not await self._in_turn(self._checkpoint)
         return not self._log_to_empty
 
+    async def apart(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Have something done to the file while it is closed, with an empty log, between two groups.
+
+        None, and nothing is done, where a reader of an old snapshot keeps the log from being emptied.
+        """
+        return await self._in_turn(partial(self._apart, work))
+
+    async def _apart(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        if not await self._checkpoint():
+            return None
+        await self._disconnect()
+        try:
+            return await work()
+        finally:
+            await self._connected()
+
     async def _in_turn(self, perform: Callable[[], Awaitable[T]]) -> T:
         self._refuse_when_closed()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()

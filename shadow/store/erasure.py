@@ -1,0 +1,142 @@
+"""Removes a tenant: every row and body, in small steps between commits, and what is left of them on the disk."""
+
+import asyncio
+import sqlite3
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import aiosqlite
+
+from shadow.store.errors import StoreError, Trouble
+from shadow.store.limits import Limits
+from shadow.store.reading import connections, unreadable
+from shadow.store.reserve import Reserve
+from shadow.store.retention import DELETE_BODIES_OF, Retention, delete_bodies
+from shadow.store.writer import Writer
+
+PASSES: Final = 10  # a tenant that goes on sending adds rows behind a pass; the last one finds none, or says so
+LOG_WAIT_S: Final = 1.0  # between two attempts to empty the log, where a reader is in the way
+LOG_ATTEMPTS: Final = 60
+
+SPAN: Final = """SELECT max(exchange_id) FROM
+    (SELECT exchange_id FROM exchanges WHERE exchange_id > ? ORDER BY exchange_id LIMIT ?)"""
+SPAN_OF: Final = "exchange_id > :after AND exchange_id <= :last AND tenant = :tenant"
+DELETE_REPLAYS: Final = f"DELETE FROM replays WHERE exchange_id IN (SELECT exchange_id FROM exchanges WHERE {SPAN_OF})"  # noqa: S608 (our own names)
+DELETE_EXCHANGES: Final = f"DELETE FROM exchanges WHERE {SPAN_OF}"  # noqa: S608
+COUNTS: Final = """SELECT
+    (SELECT count(*) FROM exchanges WHERE tenant = :tenant),
+    (SELECT count(*) FROM replays WHERE exchange_id IN (SELECT exchange_id FROM exchanges WHERE tenant = :tenant)),
+    (SELECT count(*) FROM bodies WHERE tenant = :tenant)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much of a tenant there is."""
+
+    exchanges: int
+    replays: int
+    bodies: int
+
+    def __bool__(self) -> bool:
+        return bool(self.exchanges or self.replays or self.bodies)
+
+    def __str__(self) -> str:
+        return f"{self.exchanges:,} exchanges, {self.replays:,} replays, {self.bodies:,} bodies"
+
+
+def count(path: Path, tenant: str) -> Counts:
+    """What a database holds of a tenant, read by a connection of its own. Raises StoreError."""
+    try:
+        with connections(path) as opened:
+            return Counts(*opened[0].execute(COUNTS, {"tenant": tenant}).fetchone())
+    except sqlite3.Error as error:
+        raise unreadable(path, error) from error
+
+
+def set_aside_beside(path: Path) -> list[Path]:
+    """Databases that were set aside as of no use: nobody knows what they hold."""
+    return sorted(path.parent.glob(f"{path.name}*.set-aside-*"))
+
+
+@dataclass(slots=True)
+class Erasure:
+    """One tenant's, over a database. `deleted` counts exchanges and rows of bodies, for whoever watches."""
+
+    path: Path
+    writer: Writer
+    reserve: Reserve
+    limits: Limits
+    deleted: int = field(default=0, init=False)
+
+    async def erase(self, tenant: str) -> None:
+        """Delete every row of a tenant, and overwrite what is left of them in the file and its log.
+
+        Raises StoreError: where rows come in as fast as they are deleted, where a reader keeps the log from being
+        emptied, and as commits do. Steps that were done stay done; to begin again is harmless.
+        """
+        for _ in range(PASSES):
+            if not await self._pass(tenant):
+                break
+        else:
+            raise StoreError(Trouble.FAILED, "the tenant is still sending: its rows come in while they are deleted")
+        await Retention(self.writer, self.reserve, self.limits).give_back()
+        await self._scrub()
+
+    async def _pass(self, tenant: str) -> int:
+        """Look through all rows once; how many were deleted."""
+        before = self.deleted
+        bodies = partial(
+            delete_bodies, statement=DELETE_BODIES_OF, parameters=(tenant, self.limits.prune_bodies)
+        )
+        while count := await self.writer.chore(bodies):
+            self.deleted += count
+        after: bytes | None = b""
+        while after is not None:
+            step = partial(_erase_span, tenant=tenant, after=after, most=self.limits.erase_rows)
+            after, count = await self.writer.chore(step)
+            self.deleted += count
+        return self.deleted - before
+
+    async def _scrub(self) -> None:
+        first, total = 1, 1
+        while first <= total:
+            total = await self._scrubbed(first)
+            first += self.limits.scrub_pages
+
+    async def _scrubbed(self, first: int) -> int:
+        """Overwrite what deleted rows left in some pages; how many there are. Waits for readers of old snapshots."""
+        for _ in range(LOG_ATTEMPTS):
+            total = await self.writer.apart(partial(_scrub, self.path, first, self.limits.scrub_pages))
+            if total is not None:
+                return total
+            await asyncio.sleep(LOG_WAIT_S)
+        raise StoreError(Trouble.READER_HOLDS_LOG, "a reader of an old snapshot keeps the log from being emptied")
+
+
+async def _erase_span(
+    connection: aiosqlite.Connection, tenant: str, after: bytes, most: int
+) -> tuple[bytes | None, int]:
+    """Delete a tenant's among the next so many exchanges; the last of them, None at the end, and how many it were."""
+    ((last,),) = await connection.execute_fetchall(SPAN, (after, most))
+    if last is None:
+        return None, 0
+    span = {"after": after, "last": last, "tenant": tenant}
+    await connection.execute(DELETE_REPLAYS, span)
+    async with connection.execute(DELETE_EXCHANGES, span) as cursor:
+        return last, cursor.rowcount
+
+
+async def _scrub(path: Path, first: int, count: int) -> int:
+    """How many pages there are in all. Raises StoreError."""
+    command = (sys.executable, "-m", "shadow.store.scrub", path, str(first), str(count))
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, told = await process.communicate()
+    if process.returncode:
+        why = told.decode(errors="replace").strip().rpartition("\n")[2]
+        raise StoreError(Trouble.FAILED, f"what deleted rows left could not be overwritten: {why}")
+    return int(out)
