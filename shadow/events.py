@@ -48,6 +48,8 @@ class Event(Enum):
     EXPIRED_DELETED = INFO, "{exchanges} exchanges older than {days} days were deleted"
     BODIES_DELETED = INFO, "{rows} rows of bodies were deleted, older than {days} days or without consent by now"
     BODIES_UNKEPT = ERROR, "the bodies of an exchange are not kept: {error}"
+    ERASED = INFO, "a tenant was erased: {deleted} rows"
+    ERASURE_FAILED = ERROR, "a tenant could not be erased wholly, {deleted} rows were: {reason}"
     EXPIRED_LEFT = WARNING, "old exchanges could not be deleted: {trouble}"
 
     # The store.

@@ -14,6 +14,7 @@ from shadow.cli.options import Moment
 from shadow.cli.report import REPORT_NICENESS
 from shadow.exchange import Recorded
 from shadow.fingerprint import fingerprint
+from tests.end_to_end.sidecar import free_addresses
 from tests.report.population import exchange, observation, replay, store
 
 SMALLEST = "upstream: {url: 'https://openrouter.ai'}\n"
@@ -231,3 +232,30 @@ def test_the_tables_are_printed() -> None:
 def test_tables_that_cannot_be_are_wrong_usage(arguments: tuple[str, ...]) -> None:
     """SQLite has no replicas, and a name is one."""
     assert shadow("schema", *arguments).exit_code == 2
+
+
+def test_erase_removes_a_tenant(tmp_path: Path) -> None:
+    """Counted before and after; the exit code is 0 once nothing of the tenant is left, and others stay."""
+    (tmp_path / "shadow.yaml").write_text(SMALLEST + f"admin: {{listen: '{free_addresses(1)[0]}'}}\n")
+    population = [
+        Recorded(exchange(1_780_000_000.0 + number, tenant=tenant), observation())
+        for number, tenant in enumerate("aab")
+    ]
+    store(tmp_path / "shadow.db", population)
+    result = shadow("erase", "-c", tmp_path / "shadow.yaml", "--tenant", "a", "--yes")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        f"before: 2 exchanges, 0 replays, 0 bodies of 'a' in {tmp_path}/shadow.db",
+        "after: 0 exchanges, 0 replays, 0 bodies",
+        "Overwritten in the file and its log.",
+    ]
+    again = shadow("erase", "-c", tmp_path / "shadow.yaml", "--tenant", "b", given="n\n")
+    assert (again.exit_code, again.stderr) == (2, "shadow: nothing was erased\n")
+    assert "before: 1 exchanges" in again.stdout
+
+
+def test_erase_needs_a_store(config: Path) -> None:
+    """Where there is none, nothing was erased, and the exit code says so."""
+    result = shadow("erase", "-c", config, "--tenant", "a", "--yes")
+    assert result.exit_code == 3
+    assert "not erased: " in result.stderr

@@ -13,6 +13,7 @@ import click
 from shadow import __version__
 from shadow.cli.check import check
 from shadow.cli.demo import demo
+from shadow.cli.erase import erase
 from shadow.cli.fingerprint import fingerprint
 from shadow.cli.report import report
 from shadow.cli.schema import schema
@@ -28,5 +29,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, report, fingerprint, schema, demo):
+for command in (serve, check, report, erase, fingerprint, schema, demo):
     main.add_command(command)

@@ -7,13 +7,14 @@ from aiohttp import web
 
 from shadow.exposition import style_for
 from shadow.mirror.mirror import Mirror
+from shadow.record.erasures import Erasures
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.record.reports import Reports
 
 
 def application(
-    inbox: Inbox, mirror: Mirror, metrics: Metrics, reports: Reports, largest_batch: int
+    inbox: Inbox, mirror: Mirror, metrics: Metrics, reports: Reports, erasures: Erasures, largest_batch: int
 ) -> web.Application:
     """The recorder's HTTP application; a body beyond `largest_batch` is answered with 413."""
 
@@ -38,4 +39,6 @@ def application(
     app.router.add_get("/report.json", partial(reports.page, style="json"))
     app.router.add_post("/-/pause", pause)
     app.router.add_post("/-/resume", resume)
+    app.router.add_post("/-/erase", erasures.begin)
+    app.router.add_get("/-/erase", erasures.show)
     return app

@@ -18,6 +18,7 @@ from shadow.mirror.mirror import Mirror
 from shadow.record.attribution import BodyAttribution
 from shadow.record.bodies import Keeper
 from shadow.record.delayed_cost import DelayedCosts
+from shadow.record.erasures import Erasures
 from shadow.record.generations import generations
 from shadow.record.inbox import Inbox
 from shadow.record.ledger import StoreLedger
@@ -73,7 +74,8 @@ async def _mirroring(config: Config, store: SQLiteStore, metrics: Metrics, socke
                 delayed=delayed,
             )
             reports = Reports(config.store.path)
-            app = application(inbox, mirror, metrics, reports, config.handoff.max_bytes + ROOM_FOR_HEADS)
+            largest_batch = config.handoff.max_bytes + ROOM_FOR_HEADS
+            app = application(inbox, mirror, metrics, reports, Erasures(store), largest_batch)
             async with _serving(app, socket):
                 retention = spawn(_retain(store, config, keeper), "retention")
                 try:

@@ -3,6 +3,8 @@
 import asyncio
 import sqlite3
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,10 +12,10 @@ from typing import Final
 
 import aiosqlite
 
-from shadow.store.errors import StoreError, Trouble
+from shadow.store.errors import StoreError, Trouble, trouble
+from shadow.store.files import BUSY_MS
 from shadow.store.limits import Limits
 from shadow.store.reading import connections, unreadable
-from shadow.store.reserve import Reserve
 from shadow.store.retention import DELETE_BODIES_OF, Retention, delete_bodies
 from shadow.store.writer import Writer
 
@@ -56,6 +58,17 @@ def count(path: Path, tenant: str) -> Counts:
         raise unreadable(path, error) from error
 
 
+def refuse_in_use(path: Path, wait_s: float = BUSY_MS / 1000) -> None:
+    """Raise StoreError where another process has a database open: it must have one writer."""
+    with closing(sqlite3.connect(path, wait_s, isolation_level=None)) as connection:
+        try:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # before anything is read: only then it holds
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise StoreError(trouble(error), f"{path} is in use by another process") from error
+
+
 def set_aside_beside(path: Path) -> list[Path]:
     """Databases that were set aside as of no use: nobody knows what they hold."""
     return sorted(path.parent.glob(f"{path.name}*.set-aside-*"))
@@ -63,12 +76,13 @@ def set_aside_beside(path: Path) -> list[Path]:
 
 @dataclass(slots=True)
 class Erasure:
-    """One tenant's, over a database. `deleted` counts exchanges and rows of bodies, for whoever watches."""
+    """One tenant's, over a database. `deleted` counts exchanges and rows of bodies, and is told to whoever watches."""
 
     path: Path
     writer: Writer
-    reserve: Reserve
+    retention: Retention
     limits: Limits
+    watch: Callable[[int], None]
     deleted: int = field(default=0, init=False)
 
     async def erase(self, tenant: str) -> None:
@@ -82,23 +96,25 @@ class Erasure:
                 break
         else:
             raise StoreError(Trouble.FAILED, "the tenant is still sending: its rows come in while they are deleted")
-        await Retention(self.writer, self.reserve, self.limits).give_back()
+        await self.retention.give_back()
         await self._scrub()
 
     async def _pass(self, tenant: str) -> int:
         """Look through all rows once; how many were deleted."""
         before = self.deleted
-        bodies = partial(
-            delete_bodies, statement=DELETE_BODIES_OF, parameters=(tenant, self.limits.prune_bodies)
-        )
+        bodies = partial(delete_bodies, statement=DELETE_BODIES_OF, parameters=(tenant, self.limits.prune_bodies))
         while count := await self.writer.chore(bodies):
-            self.deleted += count
+            self._told(count)
         after: bytes | None = b""
         while after is not None:
             step = partial(_erase_span, tenant=tenant, after=after, most=self.limits.erase_rows)
             after, count = await self.writer.chore(step)
-            self.deleted += count
+            self._told(count)
         return self.deleted - before
+
+    def _told(self, count: int) -> None:
+        self.deleted += count
+        self.watch(self.deleted)
 
     async def _scrub(self) -> None:
         first, total = 1, 1

@@ -15,6 +15,7 @@ from shadow.events import Event
 from shadow.exchange import Cost, Recorded, Replay, ReplayOutcome, Usage
 from shadow.log import tell
 from shadow.store.bodies import answer_rows, primary_rows
+from shadow.store.erasure import Erasure
 from shadow.store.errors import Trouble
 from shadow.store.ids import blob, text
 from shadow.store.limits import Limits
@@ -48,11 +49,15 @@ class Ended:
 class SQLiteStore:
     """The recorder's store. Made by `open`. Where a method raises StoreError, nothing of that call is stored."""
 
-    def __init__(self, writer: Writer, reserve: Reserve, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, path: Path, writer: Writer, reserve: Reserve, limits: Limits, clock: Callable[[], float]
+    ) -> None:
+        self._path = path
         self._writer = writer
         self._reserve = reserve
         self._limits = limits
         self._clock = clock
+        self._deleting = asyncio.Lock()  # one run at a time: each moves pages
         self.outbox: Final = Outbox(writer)
 
     @classmethod
@@ -72,7 +77,7 @@ class SQLiteStore:
         writer = await Writer.open(path, limits, partial(prepare, target=ship_to))
         reserve = Reserve(path, limits.reserve_bytes)
         await asyncio.to_thread(reserve.keep)
-        return cls(writer, reserve, limits, clock)
+        return cls(path, writer, reserve, limits, clock)
 
     @property
     def trouble(self) -> Trouble | None:
@@ -117,14 +122,27 @@ class SQLiteStore:
 
         Returns how many exchanges were deleted. Raises StoreError; steps that were done stay done.
         """
-        return await Retention(self._writer, self._reserve, self._limits).prune(before)
+        async with self._deleting:
+            return await self._retention().prune(before)
 
     async def prune_bodies(self, before: float, tenants: Collection[str]) -> int:
         """Delete bodies of exchanges that began before a Unix time, and those of all but these tenants.
 
         Otherwise as `prune`; returns how many rows of bodies were deleted.
         """
-        return await Retention(self._writer, self._reserve, self._limits).prune_bodies(before, tenants)
+        async with self._deleting:
+            return await self._retention().prune_bodies(before, tenants)
+
+    async def erase(self, tenant: str, watch: Callable[[int], None] = lambda _: None) -> None:
+        """Delete all rows and bodies of a tenant, and overwrite what is left of them in the file and its log.
+
+        `watch` is told how many rows have been deleted. Raises StoreError; steps that were done stay done.
+        """
+        async with self._deleting:
+            await Erasure(self._path, self._writer, self._retention(), self._limits, watch).erase(tenant)
+
+    def _retention(self) -> Retention:
+        return Retention(self._writer, self._reserve, self._limits)
 
     async def close(self) -> None:
         """Commit what is waiting and close."""

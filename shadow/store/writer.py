@@ -79,7 +79,8 @@ class Writer:
     async def apart(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Have something done to the file while it is closed, with an empty log, between two groups.
 
-        None, and nothing is done, where a reader of an old snapshot keeps the log from being emptied.
+        None, and nothing is done, where a reader of an old snapshot keeps the log from being emptied. The next
+        transaction opens the file again. Raises StoreError, also for an OSError of the work's.
         """
         return await self._in_turn(partial(self._apart, work))
 
@@ -89,8 +90,8 @@ class Writer:
         await self._disconnect()
         try:
             return await work()
-        finally:
-            await self._connected()
+        except OSError as error:
+            raise StoreError(Trouble.FAILED, where(error)) from error
 
     async def _in_turn(self, perform: Callable[[], Awaitable[T]]) -> T:
         self._refuse_when_closed()

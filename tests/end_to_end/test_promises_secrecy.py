@@ -1,6 +1,9 @@
 """P6, promise 53: prompts stay put, with bodies being kept for one tenant beside others that did not consent."""
 
+import asyncio
+import os
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,7 +17,7 @@ from shadow.demo.provider import StandIn
 from shadow.demo.request import Request
 from shadow.demo.script import Script, whole
 from shadow.store.bodies import unpacked
-from tests.end_to_end.sidecar import Sidecar, dumped, eventually, metric, running
+from tests.end_to_end.sidecar import Sidecar, dumped, eventually, free_addresses, metric, running
 
 CHAT = "/api/v1/chat/completions"
 JSON = (("content-type", "application/json"),)
@@ -91,3 +94,39 @@ async def test_promise_53_prompts_are_kept_where_a_tenant_consents_and_nowhere_e
         assert others == [[], [], []]
     assert metric(metrics, "shadow_bodies_total", arm="primary", result="whole") == 1
     assert metric(metrics, "shadow_bodies_total", arm="ferry", result="whole") == 1
+
+
+async def test_promise_53_a_tenant_is_erased_beside_the_running_service(
+    http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """`shadow erase` has the recorder do it: its rows, prompts and name are in no file, and recording goes on."""
+    (tmp_path / "tenants.yaml").write_bytes(orjson.dumps({"tenants": {CONSENTS: {"bodies": True}}}))
+    (tmp_path / "token").write_text("a token")
+    settings = {"registry": "tenants.yaml", "capture": {"bodies": "consented"}}
+    async with StandIn(answering) as upstream:
+        [admin] = free_addresses(1)
+        settings["admin"] = {"listen": admin, "token_file": "token"}
+        async with running(tmp_path, upstream.url, **settings) as sidecar:
+            for tenant in (CONSENTS, SILENT, CONSENTS):
+                await ask(http, sidecar, tenant)
+            await eventually(lambda: len(sidecar.rows("SELECT 1 FROM exchanges")) == 3 or None)
+            recorder = await sidecar.recorder_pid()
+            code, told = await erase(sidecar, CONSENTS)
+            assert (code, told.splitlines()[1]) == (0, "after: 0 exchanges, 0 replays, 0 bodies")
+            database = [tmp_path / f"shadow.db{ending}" for ending in ("", "-wal", "-shm")]
+            assert [file.name for file in database if CONSENTS.encode() in file.read_bytes()] == []
+            assert on_disk(canary(CONSENTS), tmp_path) == []
+            await ask(http, sidecar, SILENT)
+            await eventually(lambda: len(sidecar.rows("SELECT 1 FROM exchanges")) == 2 or None)
+            assert await sidecar.recorder_pid() == recorder
+
+
+async def erase(sidecar: Sidecar, tenant: str) -> tuple[int | None, str]:
+    """Exit code and output of the command."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "shadow", "erase", "-c", sidecar.config_path, "--tenant", tenant, "--yes"),
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ,
+    )
+    told, _ = await process.communicate()
+    return process.returncode, told.decode()

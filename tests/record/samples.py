@@ -1,6 +1,7 @@
 """Exchanges and fakes for the recorder's tests."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -78,6 +79,22 @@ class FakeStore:
     def _refuse(self) -> None:
         for trouble in self.troubles:
             raise StoreError(trouble, "no")
+
+
+class FakeEraser:
+    """A store that erases once it may, and fails where it is told to."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Event()
+        self.trouble: Trouble | None = None
+        self.erased: list[str] = []
+
+    async def erase(self, tenant: str, watch: Callable[[int], None]) -> None:
+        watch(7)
+        await self.may.wait()
+        if self.trouble is not None:
+            raise StoreError(self.trouble, "no")
+        self.erased.append(tenant)
 
 
 def sample(text: str, name: str, **labels: str) -> float | None:

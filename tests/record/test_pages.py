@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from shadow.record.erasures import Erasures
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
@@ -12,13 +13,13 @@ from shadow.record.reports import Reports
 from shadow.store.errors import Trouble
 from tests.packing import packed
 from tests.record.conftest import FakeMirror
-from tests.record.samples import FakeStore, exchange, sample
+from tests.record.samples import FakeEraser, FakeStore, exchange, sample
 
 
 @pytest.fixture
 async def client(inbox: Inbox, mirror: FakeMirror, metrics: Metrics) -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
     reports = Reports(Path("shadow.db"))
-    app = application(inbox, mirror, metrics, reports, largest_batch=100_000)  # type: ignore[arg-type]
+    app = application(inbox, mirror, metrics, reports, Erasures(FakeEraser()), largest_batch=100_000)  # type: ignore[arg-type]
     async with TestClient(TestServer(app)) as client:
         yield client
 
