@@ -14,7 +14,7 @@ import click
 
 from shadow.cli.ends import EXIT_STORE, fail, read
 from shadow.cli.options import config_option
-from shadow.config import Config
+from shadow.config import ClickHouse, Config
 
 POLL_S: Final = 0.5
 ANSWER_S: Final = 35.0  # the admin port waits 30 s for the recorder
@@ -50,11 +50,34 @@ def erase(config_path: Path, tenant: str, yes: bool) -> None:
     except StoreError as error:
         fail(f"not erased: {error}", EXIT_STORE)
     click.echo(f"after: {after}")
+    if config.store.clickhouse is not None:
+        _in_clickhouse(config.store.clickhouse, tenant)
     for file in set_aside_beside(path):
         click.echo(f"not looked into, as it is damaged: {file}; delete it if the tenant may be in it")
     if after:
         fail("the tenant is still sending: stop its traffic, then erase again", EXIT_STORE)
     click.echo("Overwritten in the file and its log.")
+
+
+def _in_clickhouse(settings: ClickHouse, tenant: str) -> None:
+    """Where the rows of many pods meet: after this pod's own, or they would be sent again."""
+    import asyncio
+
+    from shadow.store.clickhouse.client import Client
+    from shadow.store.clickhouse.erase import erase as erase_there
+    from shadow.store.clickhouse.errors import ClickHouseError
+
+    async def run() -> int:
+        client = Client(settings, ANSWER_S)
+        try:
+            return await erase_there(client, tenant)
+        finally:
+            await client.close()
+
+    try:
+        click.echo(f"ClickHouse at {settings.url}: {asyncio.run(run()):,} rows deleted, none left")
+    except ClickHouseError as error:
+        fail(f"erased in this pod, and not in ClickHouse: {error}", EXIT_STORE)
 
 
 def _by_itself(config: Config, tenant: str) -> None:

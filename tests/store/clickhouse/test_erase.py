@@ -1,11 +1,19 @@
-import pytest
+import asyncio
+from pathlib import Path
 
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from shadow.cli import main
 from shadow.store.clickhouse.client import Client
 from shadow.store.clickhouse.erase import LOOK_S, PATIENCE_S, erase
 from shadow.store.clickhouse.errors import ClickHouseError
 from shadow.store.clickhouse.migrations import prepare
 from shadow.store.clickhouse.sql import literal
+from shadow.store.files import open_database
 from tests.clickhouse import Database
+from tests.end_to_end.sidecar import free_addresses
 
 ROW = "exchange_id, day, pod, version, tenant"
 VALUES = "unhex('01890000000070008000000000000000'), '2026-05-28', 'pod-1'"
@@ -54,3 +62,32 @@ async def test_a_server_that_is_never_done_is_told_of(clickhouse_database: Datab
         await erase(Busy(clickhouse_database.settings, 10), "acme", note)
     assert sum(waited) == PATIENCE_S
     assert set(waited) == {LOOK_S}
+
+
+def configured(directory: Path, url: str, database: str) -> list[str]:
+    """The command, with a store of no rows, beside no service."""
+    open_database(directory / "shadow.db").close()
+    config = {
+        "upstream": {"url": "https://openrouter.ai"},
+        "admin": {"listen": free_addresses(1)[0]},
+        "store": {"clickhouse": {"url": url, "database": database}},
+    }
+    (directory / "shadow.yaml").write_text(yaml.safe_dump(config))
+    return ["erase", "-c", str(directory / "shadow.yaml"), "--tenant", "acme", "--yes"]
+
+
+async def test_the_command_erases_here_too(clickhouse_database: Database, tmp_path: Path) -> None:
+    """After the pod's own database, and it says how much it was."""
+    await (await prepared(clickhouse_database, "acme", "globex")).close()
+    settings = clickhouse_database.settings
+    command = configured(tmp_path, settings.url, settings.database)
+    result = await asyncio.to_thread(CliRunner().invoke, main, command)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert f"ClickHouse at {settings.url}: 3 rows deleted, none left" in result.stdout
+
+
+def test_a_server_that_is_away_is_told(tmp_path: Path) -> None:
+    """What was erased and what was not, with an exit code that says so."""
+    result = CliRunner().invoke(main, configured(tmp_path, f"http://{free_addresses(1)[0]}", "shadow"))
+    assert result.exit_code == 3
+    assert "shadow: erased in this pod, and not in ClickHouse: " in result.stderr
