@@ -14,6 +14,7 @@ from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, dataclass_transform
+from urllib.parse import unquote
 
 from annotated_types import Ge, Gt, Le, MinLen
 
@@ -374,6 +375,25 @@ METRICS: Final = Metrics()
 
 
 @section
+class Otel:
+    """An OpenTelemetry collector that takes traces over OTLP/HTTP. Needs the extra `otel`."""
+
+    endpoint: BaseUrl  # without /v1/traces
+    headers_env: str | None = None  # `name=value,name=value`, values percent-encoded, as in OTEL_EXPORTER_OTLP_HEADERS
+    headers_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.headers_env and self.headers_file:
+            raise ValueError("give headers_env or headers_file, not both")
+
+    def headers(self) -> dict[str, str]:
+        """What authorises the sender. Raises OSError or KeyError where it cannot be had."""
+        said = _secret(self.headers_env, self.headers_file) or ""
+        pairs = (pair.partition("=") for pair in said.split(",") if "=" in pair)
+        return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
+
+
+@section
 class Tenant:
     """What the registry says of a tenant. `consent` lists the candidates that may see its prompts.
 
@@ -423,6 +443,7 @@ class Config:
     store: Storage = Storage()
     handoff: Handoff = Handoff()
     metrics: Metrics = METRICS
+    otel: Otel | None = None
     drain_s: Seconds = 30  # for running answers, after SIGTERM
     drain_delay_s: Annotated[float, Ge(0)] = 0  # before that, unready and still accepting: endpoints lag
 

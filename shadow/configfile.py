@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -176,6 +177,7 @@ def _resolve_paths(tree: dict[Any, Any], directory: Path) -> None:
     ]
     shared = store.get("clickhouse") if isinstance(store, dict) else None
     places += [(shared, key) for key in ("user_file", "password_file", "ca_file")]
+    places.append((tree.get("otel"), "headers_file"))
     places += [(one, "api_key_file") for one in (candidates if isinstance(candidates, list) else [])]
     for section, key in places:
         if isinstance(section, dict) and isinstance(section.get(key), str):
@@ -192,12 +194,24 @@ def _missing_secrets(config: Config, environment: Mapping[str, str]) -> Iterator
         at = "store.clickhouse"
         files += [(f"{at}.{key}", getattr(shared, key)) for key in ("user_file", "password_file", "ca_file")]
         variables += [(f"{at}.{key}", getattr(shared, key)) for key in ("user_env", "password_env")]
+    if otel := config.otel:
+        files.append(("otel.headers_file", otel.headers_file))
+        variables.append(("otel.headers_env", otel.headers_env))
+        if not _installed("opentelemetry.exporter.otlp.proto.http"):
+            yield Problem("otel", "is not installed: install the package with its extra, shadow-sidecar[otel]")
     for where, variable in variables:
         if variable and not environment.get(variable):
             yield Problem(where, f"the environment variable {variable} is not set")
     for where, path in files:
         if path and not os.access(path, os.R_OK):
             yield Problem(where, f"{path} cannot be read")
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package that it would be in
+        return False
 
 
 def _unknown_consents(config: Config) -> Iterator[Problem]:

@@ -41,6 +41,7 @@ class Event(Enum):
     # The recorder.
     RECORDING = INFO, "ready: recording"
     RECORDER_UNSTARTED = ERROR, "the recorder cannot start: {reason}"
+    TRACES_OFF = ERROR, "no traces are sent: {error}"
     BATCH_REFUSED = ERROR, "a batch was refused: {error}"
     ANSWER_UNREAD = ERROR, "an answer was not read: {error}"
     COST_UNKNOWN = ERROR, "a delayed cost stays unknown: {error}"

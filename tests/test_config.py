@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shadow import configfile
 from shadow.config import Address, Config
 from shadow.configfile import ConfigError, parse, read
 
@@ -241,3 +242,18 @@ def test_a_password_has_one_place(tmp_path: Path) -> None:
     """Of two places one would be forgotten when it changes."""
     text = CLICKHOUSE + ", password_env: CH, password_file: password}}"
     assert problems(text, {"CH": "x"}, tmp_path) == ["store.clickhouse: give password_env or password_file, not both"]
+
+
+def test_traces_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collector that nothing could send to is a mistake that says what to install."""
+    monkeypatch.setattr(configfile, "find_spec", lambda _: None)
+    [problem] = problems(SMALLEST + "\notel: {endpoint: 'http://otel:4318'}")
+    assert problem == "otel: is not installed: install the package with its extra, shadow-sidecar[otel]"
+
+
+def test_headers_of_traces_are_checked() -> None:
+    """What the collector is to be shown must be there, in one place."""
+    [unset] = problems(SMALLEST + "\notel: {endpoint: 'http://otel:4318', headers_env: NOBODY_SETS_THIS}")
+    assert unset == "otel.headers_env: the environment variable NOBODY_SETS_THIS is not set"
+    [twice] = problems(SMALLEST + "\notel: {endpoint: 'http://otel:4318', headers_env: A, headers_file: b}")
+    assert twice == "otel: give headers_env or headers_file, not both"

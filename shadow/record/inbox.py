@@ -40,6 +40,12 @@ class Mirror(Protocol):
     def submit(self, planned: Planned) -> Replay | None: ...
 
 
+class Traces(Protocol):
+    """What the inbox needs of traces."""
+
+    def stored(self, recorded: Recorded) -> None: ...
+
+
 class Store(Protocol):
     """What the inbox needs of a store."""
 
@@ -58,6 +64,7 @@ class Inbox:
     ledger: StoreLedger
     metrics: Metrics
     delayed: DelayedCosts | None = None  # where configured
+    traces: Traces | None = None  # likewise
     clock: Callable[[], float] = time.time
 
     async def receive(self, request: web.Request) -> web.Response:
@@ -86,6 +93,8 @@ class Inbox:
             if recorded.exchange.exchange_id in new:
                 new.discard(recorded.exchange.exchange_id)
                 self.metrics.stored(recorded, self.clock())
+                if self.traces is not None:
+                    self.traces.stored(recorded)
                 self.ledger.expect(recorded)
                 self._submit(plans)
                 if debt is not None and self.delayed is not None:

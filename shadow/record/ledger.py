@@ -23,16 +23,30 @@ class Store(Protocol):
     async def settle(self, replays: Sequence[Replay]) -> None: ...
 
 
+class Traces(Protocol):
+    """What the ledger needs of traces."""
+
+    def ended(self, replay: Replay) -> None: ...
+
+
 NOBODY: Final = Primary(caller_of(Attribution()))
 
 
 class StoreLedger:
     """Where the mirror writes what becomes of its replays."""
 
-    def __init__(self, store: Store, keeper: Keeper, metrics: Metrics, retry_s: float = RETRY_S) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keeper: Keeper,
+        metrics: Metrics,
+        retry_s: float = RETRY_S,
+        traces: Traces | None = None,
+    ) -> None:
         self._store = store
         self._keeper = keeper
         self._metrics = metrics
+        self._traces = traces
         self._retry_s = retry_s
         self._hurry = asyncio.Event()
         self._primaries: dict[tuple[str, str], Primary] = {}  # one for each pending replay: bounded by its queue
@@ -70,3 +84,5 @@ class StoreLedger:
                 await asyncio.wait_for(self._hurry.wait(), self._retry_s)
         primary = self._primaries.pop((replay.exchange_id, replay.arm), NOBODY)
         self._metrics.ended(replay, primary)
+        if self._traces is not None:
+            self._traces.ended(replay)

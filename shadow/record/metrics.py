@@ -39,6 +39,14 @@ class DelayedCost(StrEnum):
     ABANDONED = "abandoned"  # the recorder stopped
 
 
+class SpanResult(StrEnum):
+    """What became of a span."""
+
+    EXPORTED = "exported"
+    FAILED = "failed"  # the collector did not take it
+    DROPPED = "dropped"  # too many were waiting
+
+
 class Metrics:
     """One registry, and what is counted in it. Series that come from outside are bounded; of what is ours, every one
     is there from the start, at 0: `increase` sees no first step from nothing to one.
@@ -117,6 +125,14 @@ class Metrics:
         self.ship_lost = Gauge(
             "shadow_ship_lost", "Exchanges deleted before their rows were shipped.", registry=registry
         )
+        self.spans = Counter(
+            "shadow_spans",
+            "Spans for an OpenTelemetry collector, by what became of them.",
+            ("result",),
+            registry=registry,
+        )
+        for sent in SpanResult:
+            self.spans.labels(sent.value)
         for refusal in Refusal:
             self.ship_errors.labels(refusal.value)
         for trouble in Trouble:

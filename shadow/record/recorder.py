@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from socket import gethostname
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from shadow.config import Config
 from shadow.events import Event
-from shadow.log import tell
+from shadow.log import tell, where
 from shadow.mirror.mirror import Mirror
 from shadow.record.attribution import BodyAttribution
 from shadow.record.bodies import Keeper
@@ -32,6 +32,9 @@ from shadow.tasks import spawn
 from shadow.wire.observe import read
 from shadow.wire.prices import PriceBook
 
+if TYPE_CHECKING:
+    from shadow.record.traces import Traces
+
 PRUNE_EVERY_S: Final = 3600.0
 LOOKS: Final = 240  # in that time, at whether the disk is full: every 15 s
 DAY_S: Final = 86_400.0
@@ -48,17 +51,23 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
         metrics = Metrics((candidate.name for candidate in config.candidates), config.metrics.max_series)
         for ended in await store.recover():
             metrics.recovered(ended)
-        async with shipping(shared, store.outbox, metrics, gethostname()), _mirroring(config, store, metrics, socket):
+        async with (
+            shipping(shared, store.outbox, metrics, gethostname()),
+            _tracing(config, metrics) as traces,
+            _mirroring(config, store, metrics, traces, socket),
+        ):
             yield
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def _mirroring(config: Config, store: SQLiteStore, metrics: Metrics, socket: Path) -> AsyncIterator[None]:
+async def _mirroring(
+    config: Config, store: SQLiteStore, metrics: Metrics, traces: "Traces | None", socket: Path
+) -> AsyncIterator[None]:
     """Takes exchanges in and replays them; at the end every replay has ended."""
     keeper = Keeper(config.capture, config.registry)
-    ledger = StoreLedger(store, keeper, metrics)
+    ledger = StoreLedger(store, keeper, metrics, traces=traces)
     mirror = Mirror(config, ledger)
     await mirror.start()
     try:
@@ -72,6 +81,7 @@ async def _mirroring(config: Config, store: SQLiteStore, metrics: Metrics, socke
                 ledger=ledger,
                 metrics=metrics,
                 delayed=delayed,
+                traces=traces,
             )
             reports = Reports(config.store.path)
             largest_batch = config.handoff.max_bytes + ROOM_FOR_HEADS
@@ -86,6 +96,24 @@ async def _mirroring(config: Config, store: SQLiteStore, metrics: Metrics, socke
         ledger.hurry()
         await mirror.close()
         await _end_pending(store)
+
+
+@asynccontextmanager
+async def _tracing(config: Config, metrics: Metrics) -> AsyncIterator["Traces | None"]:
+    """Where spans go, where configured."""
+    if config.otel is None:
+        yield None
+        return
+    try:
+        from shadow.record.traces import exporter, tracing  # noqa: PLC0415 (an extra, and 15 MB)
+
+        collector = exporter(config.otel)
+    except (ImportError, OSError, KeyError) as error:  # rows matter more
+        tell(Event.TRACES_OFF, error=where(error))
+        yield None
+        return
+    async with tracing(config, collector, metrics.spans) as traces:
+        yield traces
 
 
 @asynccontextmanager
