@@ -9,6 +9,7 @@ The modules in the order in which data flows:
     log           lines on standard error
     tasks         background tasks that neither vanish nor fail in silence
     egress        the proxy on the way out of the pod, where the environment names one
+    probing       whether what a configuration names can be reached
     service       starts, supervises and drains the two processes
     exchange      the vocabulary: records that the rooms pass to each other
     faults        whose fault an error is

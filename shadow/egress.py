@@ -1,4 +1,4 @@
-"""The way out of the pod: the proxy that the environment names for a URL, read alike for all that leaves.
+"""The way out of the pod: the proxy that the environment names for a URL, and whom to trust, alike for all that leaves.
 
 HTTPS_PROXY and HTTP_PROXY, by the URL's scheme, and NO_PROXY, each also in lower case, which wins: there is no standard
 beyond what curl and Python's urllib agree on. Nothing else is read: aiohttp's `trust_env` would take keys out of
@@ -6,8 +6,10 @@ beyond what curl and Python's urllib agree on. Nothing else is read: aiohttp's `
 """
 
 import base64
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -58,6 +60,17 @@ def egress_proxy(url: str, environment: Mapping[str, str]) -> Proxy | None:
             "or list in NO_PROXY what is reached without it"
         )
     return Proxy(proxy.hostname, port, unquote(proxy.username or ""), unquote(proxy.password or ""))
+
+
+def trusting(extra_ca: Path | None) -> ssl.SSLContext:
+    """TLS verified by the system's authorities and an own one, in PEM. OpenSSL reads SSL_CERT_FILE and SSL_CERT_DIR.
+
+    Raises OSError where the file cannot be read or holds no certificate.
+    """
+    context = ssl.create_default_context()
+    if extra_ca is not None:
+        context.load_verify_locations(extra_ca)
+    return context
 
 
 def _variable(environment: Mapping[str, str], name: str) -> str:

@@ -1,20 +1,48 @@
-"""`shadow check`: would this configuration run?"""
+"""`shadow check`: would this configuration run, and reach what it names?"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from shadow.cli.ends import read
+from shadow.cli.ends import EXIT_USAGE, read
 from shadow.cli.options import config_option
+
+if TYPE_CHECKING:
+    from shadow.config import Config
 
 
 @click.command()
 @config_option()
-def check(config_path: Path) -> None:
-    """Validate a configuration: every mistake at once, with its key path."""
+@click.option("--probe", "probed", is_flag=True, help="Also try to reach what it names.")
+def check(config_path: Path, probed: bool) -> None:
+    """Validate a configuration: every mistake at once, with its key path.
+
+    With --probe, the upstream and every candidate are asked a harmless question with the candidate's own key, and the
+    store's directory for room.
+    """
     config = read(config_path)
     click.echo(f"{config_path}: ok")
     click.echo(f"  http://{config.listen}/… is forwarded to {config.upstream.url}/…")
     for candidate in config.candidates:
         click.echo(f"  {candidate.sample.rate:.2%} of conversations are replayed to {candidate.name} ({candidate.url})")
     click.echo(f"  rows are kept in {config.store.path}; {len(config.registry.tenants)} tenants are registered")
+    if probed:
+        _probe(config)
+
+
+def _probe(config: "Config") -> None:
+    """Say what each probe came to, as it comes; end with 2 where one failed."""
+    import asyncio
+
+    from shadow.probing import probe
+
+    async def asked() -> bool:
+        well = True
+        async for found in probe(config):
+            click.echo(f"  {'✓' if found.well else '✗'} {found.what}: {found.said}")
+            well &= found.well
+        return well
+
+    if not asyncio.run(asked()):
+        raise SystemExit(EXIT_USAGE)

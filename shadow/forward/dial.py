@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from shadow.egress import PORTS, Proxy
+from shadow.egress import PORTS, Proxy, trusting
 from shadow.events import Event
 from shadow.forward.refusals import FAILED, TLS_FAILED, UNREACHABLE, Refusal
 from shadow.log import tell, where
@@ -38,7 +38,9 @@ class Dialler:
         self._port = parts.port or PORTS[parts.scheme]
         self._timeout_s = timeout_s
         self._proxy = proxy
-        self._tls = _verifying(extra_ca) if parts.scheme == "https" else None
+        self._tls = trusting(extra_ca) if parts.scheme == "https" else None
+        if self._tls is not None:
+            self._tls.set_alpn_protocols(["http/1.1"])
         self._addresses = _Addresses(proxy.host if proxy else self._host, proxy.port if proxy else self._port)
 
     @property
@@ -163,12 +165,3 @@ class _Addresses:
         shorter = min(len(six), len(four))
         turns = [address for pair in zip(six, four, strict=False) for address in pair]
         return turns + six[shorter:] + four[shorter:]
-
-
-def _verifying(extra_ca: Path | None) -> ssl.SSLContext:
-    """TLS with the system's authorities and an own one. OpenSSL reads SSL_CERT_FILE and SSL_CERT_DIR, too."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    if extra_ca is not None:
-        context.load_verify_locations(extra_ca)
-    return context

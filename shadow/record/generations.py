@@ -15,7 +15,7 @@ from yarl import URL
 
 from shadow import USER_AGENT
 from shadow.config import Upstream
-from shadow.egress import egress_proxy
+from shadow.egress import egress_proxy, trusting
 from shadow.record.delayed_cost import Owed
 from shadow.wire.generation import Generation, read_generation
 
@@ -59,7 +59,7 @@ async def generations(upstream: Upstream) -> AsyncIterator[Generations]:
     """A session of its own: its pool, its waits and its failures are nobody else's."""
     proxy = egress_proxy(upstream.url, os.environ)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=trusting(upstream.ca_file)),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={
             "Accept": "application/json",
