@@ -26,7 +26,9 @@ NOW: Final = "CAST(strftime('%s', 'now') AS INTEGER)"
 # An entry that is in no batch yet stands for this change too.
 _ENTERED: Final = """EXISTS (SELECT 1 FROM outbox WHERE exchange_id = NEW.exchange_id
     AND sequence > (SELECT coalesce(sending, 0) FROM shipping))"""
-_ENTER: Final = f"INSERT OR REPLACE INTO outbox (exchange_id, entered_at) VALUES (NEW.exchange_id, {NOW});"  # noqa: S608
+# No `OR REPLACE`: in a trigger it gives way to what the statement that fires it says of conflicts.
+_ENTER: Final = f"""DELETE FROM outbox WHERE exchange_id = NEW.exchange_id;
+    INSERT INTO outbox (exchange_id, entered_at) VALUES (NEW.exchange_id, {NOW});"""  # noqa: S608 (our own names)
 _WAITED: Final = """EXISTS (SELECT 1 FROM outbox WHERE exchange_id = OLD.exchange_id)
     OR EXISTS (SELECT 1 FROM shipping WHERE OLD.exchange_id > walked AND OLD.exchange_id <= walk_until)"""
 TRIGGERS: Final = (
