@@ -355,6 +355,7 @@ class ClickHouse:
 class Storage:
     path: Path = Path("shadow.db")
     retention_days: Annotated[int, Ge(1)] | None = 35
+    max_bytes: Annotated[ByteSize, Ge(16 << 20)] | None = None  # of the database; then the oldest goes
     clickhouse: ClickHouse | None = None
 
 

@@ -49,6 +49,10 @@ class Event(Enum):
     EXPIRED_DELETED = INFO, "{exchanges} exchanges older than {days} days were deleted"
     BODIES_DELETED = INFO, "{rows} rows of bodies were deleted, older than {days} days or without consent by now"
     BODIES_UNKEPT = ERROR, "the bodies of an exchange are not kept: {error}"
+    STORE_CAPPED = (
+        WARNING,
+        "over store.max_bytes: {unshipped} unshipped and {shipped} shipped exchanges deleted, {bodies} bodies",
+    )
     ERASED = INFO, "a tenant was erased: {deleted} rows"
     ERASURE_FAILED = ERROR, "a tenant could not be erased wholly, {deleted} rows were: {reason}"
     EXPIRED_LEFT = WARNING, "old exchanges could not be deleted: {trouble}"

@@ -96,6 +96,12 @@ class Metrics:
             ("arm", "result"),
             registry=registry,
         )
+        self.capped = Counter(
+            "shadow_store_capped",
+            "Deleted because store.max_bytes was reached: exchanges, shipped or not, and bodies.",
+            ("what",),
+            registry=registry,
+        )
         self.paused = Gauge("shadow_replays_paused", "1 while an operator has paused replays.", registry=registry)
         self.waiting = Gauge("shadow_replays_waiting", "Replays that wait for their turn.", ("arm",), registry=registry)
         self.in_flight = Gauge("shadow_replays_in_flight", "Replays being performed.", ("arm",), registry=registry)

@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from functools import partial
+from itertools import count
 from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING, Final
@@ -87,7 +89,7 @@ async def _mirroring(
             largest_batch = config.handoff.max_bytes + ROOM_FOR_HEADS
             app = application(inbox, mirror, metrics, reports, Erasures(store), largest_batch)
             async with _serving(app, socket):
-                retention = spawn(_retain(store, config, keeper), "retention")
+                retention = spawn(_retain(store, config, keeper, metrics), "retention")
                 try:
                     yield
                 finally:
@@ -150,17 +152,25 @@ async def _end_pending(store: SQLiteStore) -> None:
         tell(Event.PENDING_LEFT, trouble=error.trouble)
 
 
-async def _retain(store: SQLiteStore, config: Config, keeper: Keeper) -> None:
-    """Delete what is older than the retention: now, every hour, and when the disk is full."""
-    while True:
+async def _retain(store: SQLiteStore, config: Config, keeper: Keeper, metrics: Metrics) -> None:
+    """Delete what is too old: now, every hour, and when the disk is full; and at every look what is too much."""
+    for look in count():
         try:
-            await _delete_old(store, config, keeper)
+            if look % LOOKS == 0 or store.trouble is Trouble.DISK_FULL:
+                await _delete_old(store, config, keeper)
+            if config.store.max_bytes is not None:
+                await _delete_much(store, config.store.max_bytes, metrics)
         except StoreError as error:
             tell(Event.EXPIRED_LEFT, trouble=error.trouble)
-        for _ in range(LOOKS):
-            await asyncio.sleep(PRUNE_EVERY_S / LOOKS)
-            if store.trouble is Trouble.DISK_FULL:
-                break
+        await asyncio.sleep(PRUNE_EVERY_S / LOOKS)
+
+
+async def _delete_much(store: SQLiteStore, max_bytes: int, metrics: Metrics) -> None:
+    deleted = await store.cap(max_bytes)
+    for what, rows in asdict(deleted).items():
+        metrics.capped.labels(what).inc(rows)
+    if deleted:
+        tell(Event.STORE_CAPPED, unshipped=deleted.unshipped, shipped=deleted.shipped, bodies=deleted.bodies)
 
 
 async def _delete_old(store: SQLiteStore, config: Config, keeper: Keeper) -> None:

@@ -3,6 +3,8 @@
     schema       "shadow-report/1"
     scope        candidate, since, until, where {dimension: value}, breakdowns [[dimension, …], …]; null: not restricted
     period       first_at, last_at: when the first and last exchange began, ISO 8601, null without exchanges
+    loss         what is missing because store.max_bytes was reached: exchanges, shipped (so many of them ClickHouse
+                 has), until (when the last of them began); null where nothing is
     traffic      what the primary carried: exchanges, calls, answered, errors, cancelled, cost_unknown,
                  without_tenant, without_feature (of the calls), cost_known, cost_usd (of so many calls);
                  breakdowns: the same counts by segment: [{dimensions, merged, segments: [{segment, exchanges, …}]}]
@@ -34,7 +36,7 @@ of whole nano-dollars, to which each call is rounded. An unknown is null. Low an
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -51,7 +53,7 @@ from shadow.report.comparison import (
     Unprojected,
 )
 from shadow.report.estimates import QUANTILES, Estimate, Unknown
-from shadow.report.totals import Dimension, Scope, Segment, Traffic
+from shadow.report.totals import Dimension, Loss, Scope, Segment, Traffic
 
 SCHEMA: Final = "shadow-report/1"
 QUANTILE_NAMES: Final = tuple(f"p{share * 100:.0f}" for share in QUANTILES)
@@ -63,6 +65,7 @@ def render(report: Report) -> str:
         "schema": SCHEMA,
         "scope": _scope(report.scope),
         "period": {"first_at": _time(report.first_at), "last_at": _time(report.last_at)},
+        "loss": _loss(report.loss),
         "traffic": {
             **_traffic(report.traffic, report.spent_usd),
             "breakdowns": [_account(one) for one in report.accounts],
@@ -70,6 +73,13 @@ def render(report: Report) -> str:
         "candidates": [_candidate(one) for one in report.candidates],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _loss(loss: Loss | None) -> dict[str, Any] | None:
+    if loss is None:
+        return None
+    until = _time(datetime.fromtimestamp(loss.last_at, UTC))
+    return {"exchanges": loss.shipped + loss.unshipped, "shipped": loss.shipped, "until": until}
 
 
 def _scope(scope: Scope) -> dict[str, Any]:

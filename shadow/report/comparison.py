@@ -24,6 +24,7 @@ from shadow.report.totals import (
     Breakdown,
     Dimension,
     Duration,
+    Loss,
     Money,
     Replays,
     Scope,
@@ -185,6 +186,7 @@ class Report:
     spent_usd: Decimal | Unknown  # at the primary, by all calls whose cost is known
     accounts: tuple[Account, ...]  # the primary's traffic, once for each breakdown
     candidates: tuple[Comparison, ...]
+    loss: Loss | None = None
 
     @property
     def length_s(self) -> float:
@@ -200,7 +202,7 @@ def compare(totals: Totals, scope: Scope) -> Report:
         traffic.add(one)
     candidates = tuple(_comparison(arm, totals, traffic) for arm in totals.arms)
     accounts = tuple(account(one) for one in totals.breakdowns if one.dimensions)
-    return Report(scope, first, last, traffic, spent(traffic), accounts, candidates)
+    return Report(scope, first, last, traffic, spent(traffic), accounts, candidates, totals.loss)
 
 
 def _comparison(arm: str, totals: Totals, traffic: Traffic) -> Comparison:

@@ -27,7 +27,7 @@ from shadow.report.layout import (
 )
 from shadow.report.overall import overall
 from shadow.report.segments import by_segment, carried, shown
-from shadow.report.totals import Scope, Traffic
+from shadow.report.totals import Loss, Scope, Traffic
 
 ARM_MOST: Final = 16  # of a candidate's name at the head of a line: the numbers need the room
 WIDTH_LEAST: Final = 80  # narrower, and columns of numbers no longer stand side by side
@@ -89,12 +89,14 @@ def _header(report: Report, width: int, paint: Paint) -> Iterator[str]:
     if report.first_at is None or report.last_at is None:
         yield title
         yield from wrapped(_restriction(scope), width)
+        yield from wrapped(_missing(report.loss), width)
         yield f"No exchanges were recorded{' in this period' if scope.since or scope.until else ''}."
         return
     days = report.length_s / DAY_S
     length = f"{days:.1f} days" if days >= 1 else f"{duration(report.length_s)} seconds"
     yield f"{title}  {_minute(report.first_at)} → {_minute(report.last_at)} UTC, {length}"
     yield from wrapped(_restriction(scope), width)
+    yield from wrapped(_missing(report.loss), width)
     if not report.traffic.exchanges:
         yield "No exchanges: none that were recorded in this time meet these conditions."
         return
@@ -110,6 +112,18 @@ def _restriction(scope: Scope) -> str:
     said += [f"from {_minute(scope.since)} UTC"] if scope.since else []
     said += [f"until {_minute(scope.until)} UTC"] if scope.until else []
     return f"Only exchanges {', '.join(said)}." if said else ""
+
+
+def _missing(loss: Loss | None) -> str:
+    if loss is None:
+        return ""
+    missing = loss.shipped + loss.unshipped
+    last = _minute(datetime.fromtimestamp(loss.last_at, UTC))
+    shipped = f"; ClickHouse has {count(loss.shipped)} of them" if loss.shipped else ""
+    return (
+        f"Incomplete: {many(missing, 'exchange')} up to {last} UTC {'is' if missing == 1 else 'are'} missing, "
+        f"deleted because store.max_bytes was reached{shipped}."
+    )
 
 
 def _minute(at: datetime) -> str:

@@ -140,6 +140,18 @@ class Breakdown:
     merged: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Exchanges that are missing because the database was kept small: how many, and when the last of them began.
+
+    `shipped` of them are in ClickHouse, `unshipped` are nowhere.
+    """
+
+    shipped: int
+    unshipped: int
+    last_at: float
+
+
 @dataclass(slots=True)
 class Totals:
     """Everything that a report needs. `first_at` and `last_at`: when the first and last exchange of the period began.
@@ -153,6 +165,7 @@ class Totals:
     first_at: float | None = None
     last_at: float | None = None
     considered: dict[str, tuple[float, float]] = field(default_factory=dict)
+    loss: Loss | None = None  # where the period reaches back to it
 
     @property
     def arms(self) -> tuple[str, ...]:

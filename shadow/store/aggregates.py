@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from shadow.report.totals import OTHERS, Breakdown, Dimension, Replays, Scope, Segment, Totals, Traffic
+from shadow.report.totals import OTHERS, Breakdown, Dimension, Loss, Replays, Scope, Segment, Totals, Traffic
 from shadow.store.ids import floor
 from shadow.store.reading import connections, unreadable
 from shadow.store.sums import Share
@@ -43,9 +43,9 @@ def arms(path: Path, scope: Scope) -> tuple[str, ...]:
 
 def _read(opened: Sequence[sqlite3.Connection], scope: Scope) -> Totals:
     asked = scope.breakdowns or ((),)  # the overall figures are read beside them: conversations cross segments
-    ends = _ends(opened[0], scope)
+    ends, loss = _ends(opened[0], scope), _loss(opened[0], scope)
     if ends is None:
-        return Totals([Breakdown(dimensions) for dimensions in asked])
+        return Totals([Breakdown(dimensions) for dimensions in asked], loss=loss)
     shares = [Share(*share, scope) for share in zip(opened, _split(*ends, len(opened)), strict=True)]
     with ThreadPoolExecutor(len(shares)) as pool:
         traffic = list(pool.map(lambda share: [share.traffic(by) for by in asked], shares))
@@ -59,7 +59,7 @@ def _read(opened: Sequence[sqlite3.Connection], scope: Scope) -> Totals:
                 for key, one in replays.items():
                     breakdown.replays.setdefault(key, Replays()).add(one)
     first, last = map(_began, ends)
-    return Totals(breakdowns, first, last, considered)
+    return Totals(breakdowns, first, last, considered, loss)
 
 
 def _considered(parts: Iterable[dict[str, tuple[bytes, bytes]]]) -> dict[str, tuple[float, float]]:
@@ -78,6 +78,14 @@ def _ends(connection: sqlite3.Connection, scope: Scope) -> tuple[bytes, bytes] |
     query = "SELECT MIN(exchange_id), MAX(exchange_id) FROM exchanges WHERE exchange_id >= ? AND exchange_id < ?"
     first, last = connection.execute(query, (since, until)).fetchone()
     return None if first is None else (first, last)
+
+
+def _loss(connection: sqlite3.Connection, scope: Scope) -> Loss | None:
+    """What is missing because the database was kept small; None where the period begins after all of it."""
+    row = connection.execute("SELECT shipped, unshipped, last_id FROM losses").fetchone()
+    if row is None or (scope.since and row[2] < floor(scope.since.timestamp())):
+        return None
+    return Loss(row[0], row[1], _began(row[2]))
 
 
 def _split(first: bytes, last: bytes, parts: int) -> list[tuple[bytes, bytes]]:

@@ -41,9 +41,7 @@ class Retention:
         steps that were done stay done.
         """
         await self.prune_bodies(before)  # first and in steps of their own: they are large
-        self.deleted = 0
-        await self._delete(partial(_delete_oldest, before=floor(before), most=self.limits.prune_rows))
-        return self.deleted
+        return await self.delete(partial(_delete_expired, before=floor(before), most=self.limits.prune_rows))
 
     async def prune_bodies(self, before: float, tenants: Collection[str] | None = None) -> int:
         """Delete bodies of exchanges that began before a Unix time, and where given those of all but these tenants.
@@ -56,9 +54,7 @@ class Retention:
             for (tenant,) in await self.writer.chore(lambda connection: connection.execute_fetchall(TENANTS)):
                 if tenant not in tenants:
                     works.append(partial(delete_bodies, statement=DELETE_BODIES_OF, parameters=(tenant, most)))
-        for work in works:
-            await self._delete(work)
-        return self.deleted
+        return sum([await self.delete(work) for work in works])
 
     async def give_back(self) -> None:
         """Return free pages to the file system, and empty the log of what was deleted."""
@@ -66,8 +62,12 @@ class Retention:
             pass
         await self.writer.empty_log()
 
-    async def _delete(self, work: Work[int]) -> None:
-        """Do the work until it finds nothing more to delete, then give the space back and empty the log of it."""
+    async def delete(self, work: Work[int]) -> int:
+        """Do the work until it finds nothing more to delete, then give the space back and empty the log of it.
+
+        On a full disk it works with the reserved room. Returns how much was deleted. Raises StoreError; steps that
+        were done stay done.
+        """
         before = self.deleted
         try:
             await self._repeat(work, full=False)
@@ -81,6 +81,7 @@ class Retention:
                 await asyncio.to_thread(self.reserve.keep)
         if self.deleted > before:
             await self.writer.empty_log()  # the deleted rows are still in it
+        return self.deleted - before
 
     async def _repeat(self, work: Work[int], *, full: bool) -> None:
         while count := await self._step(work, full):
@@ -95,12 +96,20 @@ class Retention:
         return await self.writer.chore(work)
 
 
-async def _delete_oldest(connection: aiosqlite.Connection, before: bytes, most: int) -> int:
+async def delete_exchanges(connection: aiosqlite.Connection, before: bytes, most: int) -> tuple[bytes | None, int]:
+    """Delete some of the oldest before an id, with all that belongs to them; the last one's id, and how many."""
     ((last, count),) = await connection.execute_fetchall(OLDEST, (before, most))
-    if count:
-        await connection.execute("DELETE FROM replays WHERE exchange_id <= ?", (last,))
-        await connection.execute("DELETE FROM exchanges WHERE exchange_id <= ?", (last,))
-    return int(count)
+    if last is not None:
+        for table in ("bodies", "replays", "exchanges"):
+            await connection.execute(f"DELETE FROM {table} WHERE exchange_id <= ?", (last,))  # noqa: S608 (our own names)
+    return last, count
+
+
+async def _delete_expired(connection: aiosqlite.Connection, before: bytes, most: int) -> int:
+    last, count = await delete_exchanges(connection, before, most)
+    if last is None:  # what is missing of the time before it is expired as well
+        await connection.execute("DELETE FROM losses WHERE last_id < ?", (before,))
+    return count
 
 
 async def delete_bodies(connection: aiosqlite.Connection, statement: str, parameters: Sequence[object]) -> int:

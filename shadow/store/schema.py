@@ -21,6 +21,9 @@ is a hash that those drawn together share: a sample of conversations is no sampl
 and each replay of it that was answered. It has row ids because SQLite keeps far more of a large row beside its key in
 such a table than in one WITHOUT ROWID, where two kilobytes already fill a page of their own.
 
+`losses` has one row where exchanges were deleted to keep the file small (`shadow.store.cap`): how many of them had been
+shipped, how many had not, and the last one's id.
+
 `outbox` and `shipping` say what has yet to be sent to ClickHouse (`shadow.store.outbox`), and are empty where none is
 configured. `shipping` has one row: the server that rows go to, a random name of this sender, the range of ids that were
 stored before it was configured and have yet to be entered, the sequence up to which entries are being sent, and how
@@ -106,6 +109,14 @@ MIGRATIONS: Final = (
             """CREATE TABLE shipping (
     target TEXT NOT NULL PRIMARY KEY, sender TEXT NOT NULL, walked BLOB NOT NULL, walk_until BLOB, sending INTEGER,
     lost INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID""",
+        ),
+    ),
+    Migration(
+        "0005-losses",
+        (
+            """CREATE TABLE losses (
+    cause TEXT NOT NULL PRIMARY KEY, shipped INTEGER NOT NULL, unshipped INTEGER NOT NULL, last_id BLOB NOT NULL
 ) STRICT, WITHOUT ROWID""",
         ),
     ),

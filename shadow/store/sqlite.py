@@ -15,6 +15,7 @@ from shadow.events import Event
 from shadow.exchange import Cost, Recorded, Replay, ReplayOutcome, Usage
 from shadow.log import tell
 from shadow.store.bodies import answer_rows, primary_rows
+from shadow.store.cap import Capped, cap
 from shadow.store.erasure import Erasure
 from shadow.store.errors import Trouble
 from shadow.store.ids import blob, text
@@ -132,6 +133,14 @@ class SQLiteStore:
         """
         async with self._deleting:
             return await self._retention().prune_bodies(before, tenants)
+
+    async def cap(self, max_bytes: int) -> Capped:
+        """Delete what is oldest until the database is below so many bytes; how much it was, which is in `losses` too.
+
+        Raises StoreError; steps that were done stay done.
+        """
+        async with self._deleting:
+            return await cap(self._retention(), self._limits, max_bytes)
 
     async def erase(self, tenant: str, watch: Callable[[int], None] = lambda _: None) -> None:
         """Delete all rows and bodies of a tenant, and overwrite what is left of them in the file and its log.

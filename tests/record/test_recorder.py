@@ -120,3 +120,21 @@ async def test_old_exchanges_are_deleted(config: Config, socket: Path) -> None:
         async with asyncio.timeout(10):
             while rows(config, "SELECT count(*) FROM exchanges") != [(0,)]:  # noqa: ASYNC110 (it is the writer's doing)
                 await asyncio.sleep(0.005)
+
+
+async def test_a_database_beyond_its_bound_is_cut_back(config: Config, socket: Path) -> None:
+    """The oldest goes soon after the start, and is counted."""
+    store = await SQLiteStore.open(config.store.path)
+    for first in range(0, 1000, 100):
+        await store.add([recorded(number) for number in range(first, first + 100)])
+    await store.close()
+    config = replace(config, store=replace(config.store, max_bytes=300_000))
+    async with recording(config, socket), session(socket) as client:
+        async with asyncio.timeout(10):
+            while not (lost := rows(config, "SELECT unshipped FROM losses")):  # noqa: ASYNC110 (it is the writer's doing)
+                await asyncio.sleep(0.005)
+            while True:
+                text = await (await client.get("/metrics")).text()
+                if counted := sample(text, "shadow_store_capped_total", what="unshipped"):
+                    break
+    assert 0 < lost[0][0] <= counted < 1000

@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import pytest
 from shadow.exchange import Recorded, ReplayOutcome
 from shadow.report import as_json
 from shadow.report.comparison import compare
-from shadow.report.totals import Scope
+from shadow.report.totals import Loss, Scope
 from shadow.store.aggregates import read
 from tests.report.population import BEGUN, exchange, mixed, observation, replay, store, usd
 
@@ -63,7 +65,7 @@ def _nulls(node: Any, path: str) -> list[str]:
 
 def test_documented_keys_are_there(document: dict[str, Any]) -> None:
     """Every key that the schema's description names occurs, in the places that programs read."""
-    assert list(document) == ["schema", "scope", "period", "traffic", "candidates"]
+    assert list(document) == ["schema", "scope", "period", "loss", "traffic", "candidates"]
     overall = document["candidates"][1]["overall"]
     assert list(overall) == ["segment", "coverage", *FIGURES, "cost_unknown", "unknown"]
     described = as_json.__doc__ or ""
@@ -127,3 +129,12 @@ def test_nothing_recorded(tmp_path: Path) -> None:
     """An empty store is a document too."""
     found = rendered(store(tmp_path / "shadow.db", []), Scope())
     assert (found["period"], found["candidates"]) == ({"first_at": None, "last_at": None}, [])
+
+
+def test_what_is_missing_is_told(tmp_path: Path, document: dict[str, Any]) -> None:
+    """Null where nothing is; else how many exchanges, how many of them are in ClickHouse, and up to when."""
+    assert document["loss"] is None
+    report = compare(read(store(tmp_path / "shadow.db", ()), Scope()), Scope())
+    lost = json.loads(as_json.render(replace(report, loss=Loss(2, 1, BEGUN))))["loss"]
+    assert (lost["exchanges"], lost["shipped"]) == (3, 2)
+    assert datetime.fromisoformat(lost["until"]).timestamp() == BEGUN

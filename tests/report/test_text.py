@@ -10,7 +10,7 @@ from shadow.exchange import Recorded, ReplayOutcome
 from shadow.report import text
 from shadow.report.comparison import Report, compare
 from shadow.report.layout import columns
-from shadow.report.totals import Scope
+from shadow.report.totals import Loss, Scope
 from shadow.store.aggregates import read
 from tests.report.population import BEGUN, exchange, mixed, observation, replay, store, usd
 
@@ -190,3 +190,23 @@ def test_an_outage_is_said_beside_the_errors(tmp_path: Path) -> None:
     shown = " ".join(text.render(report_of(tmp_path, recorded)).split())
     assert "3 more were not tried because it was failing." in shown
     assert "ferry was failing: 3 replays more were not tried and are in no rate." in shown
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (
+            Loss(0, 1, BEGUN),
+            "Incomplete: 1 exchange up to {} UTC is missing, deleted because",
+        ),
+        (
+            Loss(1200, 34, BEGUN),
+            "1,234 exchanges up to {} UTC are missing, deleted because store.max_bytes was",
+        ),
+        (Loss(1200, 34, BEGUN), "ClickHouse has 1,200 of them."),
+    ],
+)
+def test_what_is_missing_is_told_first(report: Report, loss: Loss, said: str) -> None:
+    """How many exchanges are not there, up to when, and how many of them are elsewhere."""
+    head = " ".join(text.render(replace(report, loss=loss)).splitlines()[:5])
+    assert said.format(f"{datetime.fromtimestamp(BEGUN, UTC):%Y-%m-%d %H:%M}") in head
