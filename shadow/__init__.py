@@ -5,11 +5,14 @@ The modules in the order in which data flows:
     cli           commands; reads files, prints, sets exit codes
     configfile    YAML → validated configuration
     config        its frozen records
+    changes       what differs between two of them
     events        what the log can tell of: a closed set
     log           lines on standard error
     tasks         background tasks that neither vanish nor fail in silence
     egress        the proxy on the way out of the pod, where the environment names one
     probing       whether what a configuration names can be reached
+    reload        a changed configuration, taken over while the service runs
+    supervision   the recorder as a child: started again whenever it ends
     service       starts, supervises and drains the two processes
     exchange      the vocabulary: records that the rooms pass to each other
     faults        whose fault an error is

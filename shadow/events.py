@@ -28,6 +28,12 @@ class Event(Enum):
     RECORDER_ENDED = ERROR, "the recorder {how}; it starts again in {pause_s:.1f} s"
     RECORDER_HUNG = ERROR, "the recorder has answered nothing for {silent_s:g} s and is killed"
     RECORDER_OVERDUE = WARNING, "the recorder did not stop within {limit_s:g} s and is killed"
+    CONFIG_CHANGED = INFO, "the configuration has changed: {change}"
+    CONFIG_WAITS = WARNING, "the configuration has changed, and this waits for the next start: {change}"
+    CONFIG_CHANGED_MORE = INFO, "the configuration has changed in {count} more places"
+    CONFIG_UNCHANGED = INFO, "the configuration was read again: nothing has changed"
+    RELOAD_REFUSED = ERROR, "the configuration was read again and is refused; the old one stays: {problems}"
+    RECORDER_RENEWED = INFO, "the recorder starts again with the new configuration"
     TASK_CRASHED = ERROR, "the task {task} crashed: {error}"
     LIBRARY = WARNING, "{message}"  # a library that the service is built on says so; never below a warning
 

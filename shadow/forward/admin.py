@@ -1,6 +1,6 @@
 """The admin port: health, readiness and metrics are the forwarder's own; every other page is the recorder's."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hmac import compare_digest
 from typing import Final
 
@@ -10,12 +10,15 @@ from shadow.config import Admin as AdminConfig
 from shadow.exposition import style_for
 from shadow.forward.metrics import Metrics
 from shadow.forward.recorder_client import DOWN, RecorderClient
+from shadow.reload import Reloaded
 
 READING: Final = frozenset({"GET", "HEAD"})
 COMMANDS: Final = "/-/"  # all else that changes anything is the handoff's, which nobody may use from outside
 PASSED_TO_RECORDER: Final = ("Accept", "Content-Type", "If-None-Match")
 PASSED_BACK: Final = ("Cache-Control", "Content-Type", "ETag", "Location")
 PAGE_REQUEST_MAX_BYTES: Final = 1 << 20  # commands of a few bytes
+
+Reload = Callable[[], Awaitable[Reloaded]]
 
 OTHERS_REACH_IT: Final = "Other machines reach this port: set admin.token_file, and who holds it is served this page.\n"
 
@@ -41,19 +44,32 @@ class Access:
 
 
 class Admin:
-    """The pages of the admin port. `ready` tells whether the data port accepts, `access` who may see the rest."""
+    """The pages of the admin port.
 
-    def __init__(self, access: Access, metrics: Metrics, recorder: RecorderClient, ready: Callable[[], bool]) -> None:
+    `ready` tells whether the data port accepts, `access` who may see the rest, `reload` has the configuration read
+    anew.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        metrics: Metrics,
+        recorder: RecorderClient,
+        ready: Callable[[], bool],
+        reload: Reload,
+    ) -> None:
         self._access = access
         self._metrics = metrics
         self._recorder = recorder
         self._ready = ready
+        self._reload = reload
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=PAGE_REQUEST_MAX_BYTES)
         app.router.add_get("/-/healthy", self._healthy)
         app.router.add_get("/-/ready", self._readiness)
         app.router.add_get("/metrics", self._expose)
+        app.router.add_post("/-/reload", self._reloading)
         app.router.add_route("*", "/{page:.*}", self._page)
         return app
 
@@ -73,6 +89,12 @@ class Admin:
         self._metrics.recorder_up.set(1 if theirs else 0)
         page = style.joined(self._metrics.expose(style), theirs)
         return web.Response(body=page, headers={"Content-Type": style.content_type})
+
+    async def _reloading(self, request: web.Request) -> web.Response:
+        if (refused := self._access.refuse(request.headers.get("Authorization", ""))) is not None:
+            return refused
+        found = await self._reload()
+        return web.Response(status=400 if found.problems else 200, text=str(found))
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         if request.method not in READING and not request.raw_path.startswith(COMMANDS):

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from shadow.config import Address, Config
-from shadow.forward.admin import Access, Admin
+from shadow.forward.admin import Access, Admin, Reload
 from shadow.forward.handoff import Handoff
 from shadow.forward.metrics import Metrics
 from shadow.forward.passage import Passages
@@ -26,8 +26,9 @@ class Forwarder:
     `port` and `admin_port` are those bound, once `start` has returned; `ready` is what `/-/ready` says.
     """
 
-    def __init__(self, config: Config, fingerprint_secret: bytes, socket_path: Path) -> None:
+    def __init__(self, config: Config, fingerprint_secret: bytes, socket_path: Path, reload: Reload) -> None:
         self._config = config
+        self._reload = reload
         self.ready = False
         self.port = self.admin_port = 0
         self.metrics = Metrics(tuple(refusal.code for refusal in (*REQUEST_REFUSALS, FAILED)))
@@ -38,6 +39,10 @@ class Forwarder:
         self._server = Server(self._passages, config.upstream)
         self._data_port: asyncio.Server | None = None
         self._admin_runner: web.AppRunner | None = None
+
+    async def adopt(self, config: Config) -> None:
+        """Attribute by this configuration's registry from now on."""
+        self._passages.adopt(config)
 
     async def start(self) -> None:
         """Bind both ports and begin to serve. Raises OSError where a port cannot be bound."""
@@ -73,7 +78,8 @@ class Forwarder:
         await self._recorder.close()
 
     async def _start_admin(self, listen: Address) -> None:
-        application = Admin(Access(self._config.admin), self.metrics, self._recorder, lambda: self.ready).application()
+        access = Access(self._config.admin)
+        application = Admin(access, self.metrics, self._recorder, lambda: self.ready, self._reload).application()
         self._admin_runner = web.AppRunner(application, access_log=None, shutdown_timeout=ADMIN_STOP_S)
         await self._admin_runner.setup()
         site = web.TCPSite(self._admin_runner, listen.host, listen.port)

@@ -28,7 +28,8 @@ class Passages:
     """Opens a capture for every request, and closes it in its one terminal state."""
 
     def __init__(self, config: Config, secret: bytes, metrics: Metrics, handoff: Handoff) -> None:
-        self._attributor = Attributor(config.attribution, config.registry, secret)
+        self._secret = secret
+        self.adopt(config)
         self._max_bytes = int(config.capture.max_bytes)
         self._delayed_cost = config.upstream.delayed_cost
         self._metrics = metrics
@@ -37,6 +38,10 @@ class Passages:
         self._loop = asyncio.get_running_loop()
         self._closed: deque[tuple[Capture, Outcome, str | None]] = deque()
         self._settling = False
+
+    def adopt(self, config: Config) -> None:
+        """Attribute by this configuration from now on."""
+        self._attributor = Attributor(config.attribution, config.registry, self._secret)
 
     def open(self, method: bytes, target: bytes, fields: Fields) -> tuple[Capture, list[tuple[bytes, bytes]]]:
         """A request is here and will be forwarded: the capture that it passes through, and the headers to tag it with

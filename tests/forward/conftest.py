@@ -16,6 +16,7 @@ from shadow.exchange import Exchange
 from shadow.exposition import style_for
 from shadow.forward.forwarder import Forwarder
 from shadow.frames import FrameError, unpack
+from shadow.reload import Reloaded
 
 PATIENCE_S = 10  # a guard against a hang, never what a test waits for
 SECRET = b"a secret of the tests"
@@ -104,9 +105,14 @@ class Inbox:
         self.exchanges: list[Exchange] = []
         self.bytes = b""  # the frames in which they came
         self.requests: list[tuple[str, str]] = []
+        self.reloaded = Reloaded()
         self.metrics: Callable[[web.Request], web.Response] = one_metric
         self._changed = asyncio.Condition()
         self._runner: web.AppRunner | None = None
+
+    async def reload(self) -> Reloaded:
+        """What the service does when it is told to read its configuration again."""
+        return self.reloaded
 
     async def start(self) -> None:
         app = web.Application(client_max_size=64 << 20)
@@ -225,7 +231,7 @@ async def running(directory: Path, with_recorder: bool = True, **more: Any) -> A
         await inbox.start()
     upstream = more.pop("upstream", {})
     config = configuration(upstream={"url": origin.url} | upstream, **more)
-    forwarder = Forwarder(config, SECRET, inbox.path)
+    forwarder = Forwarder(config, SECRET, inbox.path, inbox.reload)
     await forwarder.start()
     bench = Bench(origin, inbox, forwarder)
     try:

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from shadow.reload import Reloaded
 from tests.forward.conftest import Bench, running
 
 
@@ -89,9 +90,24 @@ async def test_other_pages_are_the_recorders(bench: Bench) -> None:
 
 
 async def test_commands_are_the_recorders(bench: Bench) -> None:
-    """Pause, resume and reload are passed on."""
+    """Pause and resume are passed on."""
     assert await get(bench, "/-/pause", "POST") == (200, "<p>a page</p>")
     assert bench.inbox.requests == [("POST", "/-/pause")]
+
+
+async def test_reloading_is_the_services(tmp_path: Path) -> None:
+    """It needs no recorder; what has changed is told, and a configuration with mistakes is a 400."""
+    async with running(tmp_path, with_recorder=False) as bench:
+        assert await get(bench, "/-/reload", "POST") == (200, "Nothing has changed.\n")
+        bench.inbox.reloaded = Reloaded(problems="drain_s: must be more than 0\n")
+        status, text = await get(bench, "/-/reload", "POST")
+    assert (status, "the old one stays:\ndrain_s" in text) == (400, True)
+
+
+async def test_reloading_asks_for_the_token(tmp_path: Path) -> None:
+    """Promise 59: beyond loopback, without a token, nobody may."""
+    async with running(tmp_path, admin={"listen": "0.0.0.0:0"}) as bench:
+        assert (await get(bench, "/-/reload", "POST"))[0] == 403
 
 
 async def test_pages_of_a_recorder_that_is_down_are_503(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shadow import service
+from shadow import supervision
 from shadow.config import Config, Storage, Upstream
-from shadow.service import LONGEST_RESTART_S, RecorderProcess, restart_pause_s
+from shadow.supervision import LONGEST_RESTART_S, RecorderProcess, restart_pause_s
 from tests.end_to_end.sidecar import PATIENCE_S
 
 
@@ -22,11 +22,11 @@ def test_restarts_back_off() -> None:
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
 async def test_a_recorder_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: signal.Signals) -> None:
     """One that was killed, and one that answers nothing any more, give way to a new one that answers."""
-    monkeypatch.setattr(service, "HUNG_AFTER_S", 3.0)
-    monkeypatch.setattr(service, "PROBE_EVERY_S", 0.5)
+    monkeypatch.setattr(supervision, "HUNG_AFTER_S", 3.0)
+    monkeypatch.setattr(supervision, "PROBE_EVERY_S", 0.5)
     config = Config(upstream=Upstream(url="http://127.0.0.1:9"), store=Storage(path=tmp_path / "shadow.db"))
     recorder = RecorderProcess(config, tmp_path)
-    supervision = asyncio.create_task(recorder.supervise())
+    task = asyncio.create_task(recorder.supervise())
     try:
         first = await answering(recorder)
         os.kill(first, fault)
@@ -34,7 +34,7 @@ async def test_a_recorder_is_replaced(tmp_path: Path, monkeypatch: pytest.Monkey
             await asyncio.sleep(0.05)
         assert not Path(f"/proc/{first}").exists(), second
     finally:
-        supervision.cancel()
+        task.cancel()
         await recorder.stop()
 
 
