@@ -290,6 +290,9 @@ class Candidate:
     models: Mapping[str, str | None]  # request or answer model (name, then glob) → the candidate's; null: not replayed
     prices: Prices = field(default_factory=dict)
     sample: Sample = Sample()
+    budget_usd_per_day: Dollars | None = None  # of each pod, by UTC day; None: nothing bounds the cost but the rate
+    # With a budget, what bounds the answer where the request does not: sent, and reserved. Some models take no more.
+    max_output_tokens: Annotated[int, Ge(1)] = 8192
     max_concurrency: Annotated[int, Ge(1), Le(1000)] = 8
     deadline_s: Seconds = 300  # queueing and sending together
     context_tokens: Annotated[int, Ge(1)] | None = None  # longer prompts are not replayed; None: not checked

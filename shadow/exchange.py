@@ -6,6 +6,7 @@ seconds; money is a Decimal in US dollars; header names are lower case.
 """
 
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -290,7 +291,8 @@ class Replay:
     `reason` is a word from `shadow.mirror.reasons`; None only for `completed`. `probability` is the chance with which
     the draw would have included it: 0 where consent is withheld, None where no draw took place. `exchange` and
     `observation` are the candidate's own, set where something was sent and observed. `conversation` is a number below
-    2 ** 63 that the exchanges share which are drawn together, set where one was drawn and may be sent.
+    2 ** 63 that the exchanges share which are drawn together, set where one was drawn and may be sent. `charged_usd`
+    takes the place of what was reserved of the arm's budget; None where nothing was.
     """
 
     exchange_id: str
@@ -304,6 +306,19 @@ class Replay:
     agreement: Agreement | None = None
     conversation: int | None = None
     bodies: Bodies | None = None
+    charged_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The most that a replay can cost, held against its arm's budget of a UTC day until it is known what it cost.
+
+    Amounts are whole nano-dollars. `day_usd` is what the day comes to with it, costs and reservations together.
+    """
+
+    day: date
+    usd: Decimal
+    day_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,17 @@
 """One candidate as the mirror keeps it: its configuration, and what was learnt of it while running."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from typing import Self
 
 from shadow.config import Candidate
 from shadow.egress import Proxy, egress_proxy
 from shadow.events import Event
 from shadow.log import tell
+from shadow.mirror.budget import Budget
 from shadow.mirror.circuit import Circuit, State
 from shadow.mirror.dialects import RULES
 from shadow.mirror.floors import Floors
@@ -28,6 +32,7 @@ class Arm:
     candidate: Candidate
     book: PriceBook
     floors: Floors
+    budget: Budget | None = None
     proxy: Proxy | None = None
     reachable: bool = True  # False: only through a proxy that cannot be used
     queue: Queue = field(default_factory=Queue)
@@ -37,18 +42,29 @@ class Arm:
     working: int = 0  # replays in flight, each in a worker of its own
 
     @classmethod
-    def of(cls, candidate: Candidate) -> Self:
-        """The arm at the start. A proxy that cannot be used is logged, once, and withholds every replay."""
+    def of(cls, candidate: Candidate, spent: Mapping[date, Decimal] | None = None) -> Self:
+        """The arm at the start; `spent` is what it has spent on which day, in US dollars.
+
+        A proxy that cannot be used is logged, once, and withholds every replay.
+        """
+        limit = candidate.budget_usd_per_day
         book, floors = PriceBook.for_candidate(candidate), Floors(candidate.sample.floor_per_hour)
+        budget = None if limit is None else Budget(limit, spent)
         try:
-            return cls(candidate, book, floors, egress_proxy(candidate.url, os.environ))
+            return cls(candidate, book, floors, budget, egress_proxy(candidate.url, os.environ))
         except ValueError as error:
             tell(Event.ARM_UNREACHABLE, arm=candidate.name, reason=error)
-            return cls(candidate, book, floors, reachable=False)
+            return cls(candidate, book, floors, budget, reachable=False)
 
     @property
     def name(self) -> str:
         return self.candidate.name
+
+    @property
+    def needs_catalogue(self) -> bool:
+        """Whether what a replay may cost is not told by the configuration alone."""
+        models = filter(None, self.candidate.models.values())
+        return self.budget is not None and any(model not in self.candidate.prices for model in models)
 
     def withholds(self, now: float) -> Withheld | None:
         """Why nothing may be sent now: the way to the candidate, or its own behaviour. Changes nothing."""
@@ -57,6 +73,14 @@ class Arm:
         if now < self.rests_until:
             return Withheld.RETRY_AFTER
         return None if self.circuit.admits(now) else Withheld.CIRCUIT_OPEN
+
+    def affords(self, worst_usd: Decimal | None, today: date) -> Withheld | None:
+        """Why a replay that costs that much at most is beyond the budget, where there is one. Changes nothing."""
+        if self.budget is None:
+            return None
+        if worst_usd is None:
+            return Withheld.PRICE_UNKNOWN
+        return None if self.budget.admits(today, worst_usd) else Withheld.BUDGET_SPENT
 
     def rest(self, now: float, for_s: float) -> None:
         """Leave the candidate alone, as it asked. A shorter rest does not end a longer one."""
@@ -83,10 +107,11 @@ class ArmState:
     circuit: State
     rest_s: float  # for which it asked still to be left alone; 0: it did not
     floor_segments: int  # which have had a floor of late
+    budget_remaining_usd: Decimal | None = None  # of today's; None: there is no budget
 
 
-def state_of(arm: Arm, now: float) -> ArmState:
-    """The arm's state now."""
+def state_of(arm: Arm, now: float, today: date) -> ArmState:
+    """The arm's state now, on the UTC day that it is."""
     return ArmState(
         arm.name,
         len(arm.queue),
@@ -94,4 +119,5 @@ def state_of(arm: Arm, now: float) -> ArmState:
         arm.circuit.state(now),
         max(arm.rests_until - now, 0.0),
         arm.floors.segments,
+        None if arm.budget is None else arm.budget.remaining(today),
     )

@@ -1,20 +1,24 @@
-"""What becomes of one exchange on one arm: eligible? → drawn? → consent, pause, circuit? → planned. Sends nothing.
+"""What becomes of one exchange on one arm: eligible? → drawn? → consent, pause, circuit, budget? → planned.
 
-Whether a dialect can say the request is asked before the draw, and it is written after it: most are drawn for no arm.
+Sends nothing. Whether a dialect can say the request is asked before the draw, and it is written after it: most are
+drawn for no arm.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from shadow.config import Config
 from shadow.exchange import Body, Exchange, Observation, Replay, ReplayOutcome, Rewrite
 from shadow.mirror import eligibility
 from shadow.mirror.arm import Arm
 from shadow.mirror.consent import consents
+from shadow.mirror.dialects import RULES
 from shadow.mirror.models import Mapped, map_model
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Ineligible, SampledOut, Withheld
 from shadow.mirror.rewrite import refusal, rewrite
 from shadow.mirror.sampling import Draw, draw, number_of, segment
+from shadow.mirror.worst_case import limited, worst_usd_of
 from shadow.wire.request import InferenceRequest
 
 
@@ -28,8 +32,10 @@ class Considered:
     conversation: bytes  # the key of the draw
 
 
-def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, now: float) -> Replay | Planned:
-    """The end of the replay, or its plan. `now` is the mirror's clock, as the arm's times are."""
+def decide(
+    considered: Considered, arm: Arm, config: Config, *, paused: bool, now: float, at: datetime
+) -> Replay | Planned:
+    """The end of the replay, or its plan. `now` is the mirror's clock, as the arm's times are, `at` the time in UTC."""
     exchange, observation = considered.exchange, considered.observation
     model = _mapped(considered, arm)
     if isinstance(model, Ineligible):
@@ -42,6 +48,8 @@ def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, no
         reason = SampledOut.ASKED_NEVER if drawn.asked else SampledOut.NOT_DRAWN
         return _ended(exchange, arm, ReplayOutcome.SAMPLED_OUT, reason, chance)
     rewritten = rewrite(considered.request.body, model, arm.candidate.dialect, stream_options=arm.takes_stream_options)
+    if arm.budget is not None:
+        rewritten = limited(rewritten, RULES[arm.candidate.dialect].limit, arm.candidate.max_output_tokens)
     withheld = _withheld(arm, consented=consented, paused=paused, now=now)
     if withheld is not None:
         return _ended(exchange, arm, ReplayOutcome.WITHHELD, withheld, chance, rewritten.rewrite)
@@ -49,6 +57,10 @@ def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, no
         body = rewritten.encode()
     except (ValueError, RecursionError):
         return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, Ineligible.UNREADABLE)
+    worst_usd = None if arm.budget is None else worst_usd_of(rewritten.body, len(body), arm.book, at)
+    withheld = arm.affords(worst_usd, at.date())
+    if withheld is not None:
+        return _ended(exchange, arm, ReplayOutcome.WITHHELD, withheld, chance, rewritten.rewrite)
     return Planned(
         exchange=replace(exchange, request_body=Body(), response_body=Body(), arrivals=()),
         observation=observation,
@@ -58,6 +70,7 @@ def decide(considered: Considered, arm: Arm, config: Config, *, paused: bool, no
         rewrite=rewritten.rewrite,
         stream=rewritten.stream,
         conversation=number_of(considered.conversation),
+        worst_usd=worst_usd,
     )
 
 

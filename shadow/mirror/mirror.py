@@ -6,7 +6,10 @@ the ledger is told twice: before a replay is sent, and when it has ended. Each e
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from shadow.config import Config
@@ -23,6 +26,7 @@ from shadow.mirror.retries import Retries
 from shadow.mirror.sampling import conversation
 from shadow.mirror.waiting import Waiting
 from shadow.tasks import spawn
+from shadow.wire.prices import warm
 from shadow.wire.request import InferenceRequest
 
 CANCEL_AGAIN_S: Final = 1.0  # a cancellation that a library swallows must not hold the stop up for a whole deadline
@@ -31,7 +35,8 @@ CANCEL_AGAIN_S: Final = 1.0  # a cancellation that a library swallows must not h
 class Mirror:
     """Decides and performs replays for the candidates of a configuration.
 
-    `clock` gives monotonic seconds and `wall` Unix time. Methods are to be called from one event loop.
+    `spent` is what arms have spent of their budgets, in US dollars by UTC day. `clock` gives monotonic seconds and
+    `wall` Unix time. Methods are to be called from one event loop.
     """
 
     def __init__(
@@ -39,12 +44,14 @@ class Mirror:
         config: Config,
         ledger: Ledger,
         *,
+        spent: Mapping[str, Mapping[date, Decimal]] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._clock = clock
-        self._arms = {candidate.name: Arm.of(candidate) for candidate in config.candidates}
+        self._wall = wall
+        self._arms = {one.name: Arm.of(one, spent.get(one.name)) for one in config.candidates}
         self._retries = Retries()
         self._performer = Performer(ledger, config.capture.max_bytes, clock, wall)
         self._workers: set[asyncio.Task[None]] = set()
@@ -52,6 +59,8 @@ class Mirror:
 
     async def start(self) -> None:
         """Open the connections' pool. Before this and after `close`, what is submitted is dropped."""
+        if any(arm.needs_catalogue for arm in self._arms.values()):
+            await asyncio.to_thread(warm)  # else the first decision would hold up the loop for it
         await self._performer.start()
         self._open = True
 
@@ -86,8 +95,8 @@ class Mirror:
 
     def states(self) -> tuple[ArmState, ...]:
         """What can be seen of every arm now."""
-        now = self._clock()
-        return tuple(state_of(arm, now) for arm in self._arms.values())
+        now, today = self._clock(), self._at().date()
+        return tuple(state_of(arm, now, today) for arm in self._arms.values())
 
     def decide(
         self, exchange: Exchange, observation: Observation, request: InferenceRequest | None
@@ -137,10 +146,13 @@ class Mirror:
             return Replay(exchange.exchange_id, arm.name, ReplayOutcome.INELIGIBLE, considered.value)
         try:
             if considered is not None:
-                return decide(considered, arm, self._config, paused=self.paused, now=self._clock())
+                return decide(considered, arm, self._config, paused=self.paused, now=self._clock(), at=self._at())
         except Exception as error:  # noqa: BLE001 (see above)
             tell(Event.EXCHANGE_UNDECIDED, arm=arm.name, error=where(error), exchange_id=exchange.exchange_id)
         return Replay(exchange.exchange_id, arm.name, ReplayOutcome.FAILED, Failed.INTERNAL.value)
+
+    def _at(self) -> datetime:
+        return datetime.fromtimestamp(self._wall(), UTC)
 
     def _employ(self, arm: Arm) -> None:
         """Have one more worker take from the arm's queue, where something waits and the candidate may be sent more."""

@@ -30,6 +30,7 @@ TAGS: Final = frozenset(
         "variant-exacto",
         "reasoning-history",  # reasoning of earlier turns was dropped
         "reasoning-effort",  # the dialect has no such effort: the nearest was asked for
+        "output-cap",  # the answer was bounded, for the sake of a budget, where the primary's was not
         "response-format",  # the endpoint heeds no response format
         "annotations",  # citations and parsed files of earlier turns were dropped
         "text-parts",  # text in parts was joined

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Protocol
 
 import aiohttp
 
 from shadow.events import Event
-from shadow.exchange import Exchange, Replay, ReplayOutcome
+from shadow.exchange import Exchange, Replay, ReplayOutcome, Reservation
 from shadow.log import tell, where
 from shadow.mirror.arm import Arm, KeyUnavailableError
+from shadow.mirror.budget import charged
 from shadow.mirror.circuit import Leave
 from shadow.mirror.failures import SILENT, TRIPPING, failure, refuses_stream_options, retry_after_s
 from shadow.mirror.intake import Allowance, Intake
@@ -31,11 +34,11 @@ READ_AT_ONCE_BYTES: Final = 64 << 10  # a millisecond or two; what takes longer 
 class Ledger(Protocol):
     """Where replays are written down. Both return once it is certain."""
 
-    async def mark_sent(self, exchange_id: str, arm: str) -> None:
-        """The replay is about to be sent: whatever happens now, it is not sent again."""
+    async def mark_sent(self, exchange_id: str, arm: str, reservation: Reservation | None) -> None:
+        """The replay is about to be sent: whatever happens now, it is not sent again, and what it holds is spent."""
 
     async def settle(self, replay: Replay) -> None:
-        """The replay has ended."""
+        """The replay has ended, and its charge takes the place of what it held."""
 
 
 @dataclass(slots=True)
@@ -45,6 +48,7 @@ class Run:
     waiting: Waiting
     intake: Intake
     sent: bool = False
+    reservation: Reservation | None = None
 
 
 class Performer:
@@ -79,22 +83,32 @@ class Performer:
         try:
             replay = await self._attempt(arm, run)
         except asyncio.CancelledError:
-            self.settle_soon(_interrupted(run))
+            self._settle_run(arm, run, _interrupted(run))
             raise
         except Exception as error:  # noqa: BLE001 (a mistake here costs one pair, not the worker)
             tell(Event.REPLAY_BROKE, arm=arm.name, error=where(error), exchange_id=waiting.planned.exchange_id)
             replay = waiting.planned.ended(ReplayOutcome.FAILED, Failed.INTERNAL)
         finally:
             run.intake.release()
-        await asyncio.shield(self.settle_soon(replay))  # it goes on where the worker is cancelled meanwhile
+        await asyncio.shield(self._settle_run(arm, run, replay))  # it goes on where the worker is cancelled meanwhile
 
     def settle_soon(self, replay: Replay) -> asyncio.Task[None]:
-        """Tell the ledger of an end, in a task of its own that `close` waits for."""
+        """Tell the ledger of the end of a replay that was not begun, in a task of its own that `close` waits for."""
         return spawn(self._settle(replay), "settle", self._settling)
 
-    async def _settle(self, replay: Replay) -> None:
+    def _settle_run(self, arm: Arm, run: Run, replay: Replay) -> asyncio.Task[None]:
+        """The same for one that was begun. What it holds of the budget is free once the ledger knows of its charge."""
+        held, budget = run.reservation, arm.budget
+        if held is None or budget is None:
+            return self.settle_soon(replay)
+        charge = charged(held, replay)
+        settle = self._settle(replace(replay, charged_usd=charge), partial(budget.settle, held, charge))
+        return spawn(settle, "settle", self._settling)
+
+    async def _settle(self, replay: Replay, then: Callable[[], None] = lambda: None) -> None:
         try:
             await self._ledger.settle(replay)
+            then()
         except Exception as error:  # noqa: BLE001 (whatever the store's trouble is)
             self.unsettled += 1
             tell(Event.REPLAY_UNSETTLED, arm=replay.arm, error=where(error), exchange_id=replay.exchange_id)
@@ -128,8 +142,13 @@ class Performer:
 
     async def _marked_and_sent(self, arm: Arm, run: Run, target: Target, leave: Leave) -> Replay:
         planned = run.waiting.planned
+        if arm.budget is not None and planned.worst_usd is not None:
+            today = datetime.fromtimestamp(self._wall(), UTC).date()
+            run.reservation = arm.budget.reserve(today, planned.worst_usd)
+            if run.reservation is None:
+                return planned.ended(ReplayOutcome.WITHHELD, Withheld.BUDGET_SPENT)
         try:
-            await self._ledger.mark_sent(planned.exchange_id, planned.arm)
+            await self._ledger.mark_sent(planned.exchange_id, planned.arm, run.reservation)
         except Exception as error:  # noqa: BLE001 (whatever the store's trouble is, what is not marked is not sent)
             tell(Event.REPLAY_UNMARKED, arm=arm.name, error=where(error), exchange_id=planned.exchange_id)
             return planned.ended(ReplayOutcome.DROPPED, Dropped.LEDGER)

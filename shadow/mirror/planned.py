@@ -1,6 +1,7 @@
 """A replay that was decided on and has not been sent."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -25,6 +26,7 @@ class Planned:
     rewrite: Rewrite
     stream: bool = False
     conversation: int | None = None  # its `shadow.mirror.sampling.number_of`
+    worst_usd: Decimal | None = None  # the most it can cost; None where its arm has no budget
 
     @property
     def exchange_id(self) -> str:

@@ -64,6 +64,8 @@ class Withheld(StrEnum):
     CIRCUIT_OPEN = "circuit_open"  # the candidate failed again and again
     RETRY_AFTER = "retry_after"  # the candidate asked to be left alone
     KEY_UNAVAILABLE = "key_unavailable"  # the candidate's key cannot be read
+    BUDGET_SPENT = "budget_spent"  # what is left of the day's budget, and not reserved, is less than it may cost
+    PRICE_UNKNOWN = "price_unknown"  # there is a budget and no price to hold against it
     PROXY_UNUSABLE = "proxy_unusable"  # the environment names a proxy for it that is not spoken to
 
 

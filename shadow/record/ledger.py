@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
-from shadow.exchange import Attribution, Recorded, Replay
+from shadow.exchange import Attribution, Recorded, Replay, Reservation
 from shadow.record.bodies import Keeper
 from shadow.record.metrics import Metrics, caller_of
 from shadow.record.pairs import Primary
@@ -18,7 +18,7 @@ RETRY_S: Final = 1.0  # a full disk does not empty sooner; meanwhile the replay 
 class Store(Protocol):
     """What the ledger needs of a store."""
 
-    async def mark_sent(self, exchange_id: str, arm: str) -> None: ...
+    async def mark_sent(self, exchange_id: str, arm: str, reservation: Reservation | None = None) -> None: ...
 
     async def settle(self, replays: Sequence[Replay]) -> None: ...
 
@@ -62,9 +62,9 @@ class StoreLedger:
         for pending in recorded.pending:
             self._primaries[exchange.exchange_id, pending.arm] = primary
 
-    async def mark_sent(self, exchange_id: str, arm: str) -> None:
-        """Commit that a replay is about to be sent. Raises StoreError: then it must not be sent."""
-        await self._store.mark_sent(exchange_id, arm)
+    async def mark_sent(self, exchange_id: str, arm: str, reservation: Reservation | None = None) -> None:
+        """Commit that a replay is about to be sent, and what it may cost. Raises StoreError: then it is not sent."""
+        await self._store.mark_sent(exchange_id, arm, reservation)
 
     async def settle(self, replay: Replay) -> None:
         """Commit how a replay ended, with what is kept of its answer, however long the store takes to be able to.

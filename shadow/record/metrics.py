@@ -141,6 +141,12 @@ class Metrics:
             self.spans.labels(sent.value)
         for refusal in Refusal:
             self.ship_errors.labels(refusal.value)
+        self.budget = Gauge(
+            "shadow_budget_remaining_usd",
+            "What can still be reserved of a candidate's budget of the UTC day.",
+            ("arm",),
+            registry=registry,
+        )
         for trouble in Trouble:
             self.store_errors.labels(trouble.value)
         for result in DelayedCost:
@@ -177,6 +183,8 @@ class Metrics:
             self.rest.labels(arm.arm).set(arm.rest_s)
             self.circuit_open.labels(arm.arm).set(arm.circuit is not State.CLOSED)
             self.floor_segments.labels(arm.arm).set(arm.floor_segments)
+            if arm.budget_remaining_usd is not None:
+                self.budget.labels(arm.arm).set(float(arm.budget_remaining_usd))
 
     def stored(self, recorded: Recorded, now: float) -> None:
         """Count a new exchange and those of its replays that ended at once."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ from aiohttp import web
 from shadow.config import Config
 from shadow.events import Event
 from shadow.log import tell, where
+from shadow.mirror.budget import KEPT_DAYS
 from shadow.mirror.mirror import Mirror
 from shadow.record.attribution import BodyAttribution
 from shadow.record.bodies import Keeper
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 PRUNE_EVERY_S: Final = 3600.0
 LOOKS: Final = 240  # in that time, at whether the disk is full: every 15 s
 DAY_S: Final = 86_400.0
+KEPT: Final = timedelta(days=KEPT_DAYS)
 SHUTDOWN_S: Final = 2.0  # for a batch that is being committed; the service waits a little longer for all of it
 ROOM_FOR_HEADS: Final = 1 << 20  # what the handoff holds fits into one batch, whatever it is cut into
 
@@ -70,7 +73,7 @@ async def _mirroring(
     """Takes exchanges in and replays them; at the end every replay has ended."""
     keeper = Keeper(config.capture, config.registry)
     ledger = StoreLedger(store, keeper, metrics, traces=traces)
-    mirror = Mirror(config, ledger)
+    mirror = Mirror(config, ledger, spent=await store.spend(datetime.now(UTC).date() - KEPT))
     await mirror.start()
     try:
         async with _asking(config, store, metrics) as delayed:

@@ -28,6 +28,10 @@ shipped, how many had not, and the last one's id.
 configured. `shipping` has one row: the server that rows go to, a random name of this sender, the range of ids that were
 stored before it was configured and have yet to be entered, the sequence up to which entries are being sent, and how
 many were deleted unsent.
+
+`spend` has one row for each arm with a budget × UTC day (as text, `2026-12-01`), and `reservations` one for each
+replay of such an arm that was sent and has not ended (`shadow.store.spend`). Neither is deleted with the exchanges: a
+few kilobytes a year.
 """
 
 from dataclasses import dataclass
@@ -117,6 +121,18 @@ MIGRATIONS: Final = (
         (
             """CREATE TABLE losses (
     cause TEXT NOT NULL PRIMARY KEY, shipped INTEGER NOT NULL, unshipped INTEGER NOT NULL, last_id BLOB NOT NULL
+) STRICT, WITHOUT ROWID""",
+        ),
+    ),
+    Migration(
+        "0006-spend",
+        (
+            """CREATE TABLE spend (
+    arm TEXT NOT NULL, day TEXT NOT NULL, nano_usd INTEGER NOT NULL, PRIMARY KEY (arm, day)
+) STRICT, WITHOUT ROWID""",
+            """CREATE TABLE reservations (
+    exchange_id BLOB NOT NULL, arm TEXT NOT NULL, day TEXT NOT NULL, nano_usd INTEGER NOT NULL,
+    PRIMARY KEY (exchange_id, arm)
 ) STRICT, WITHOUT ROWID""",
         ),
     ),

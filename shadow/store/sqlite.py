@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
@@ -12,7 +13,7 @@ from typing import Final, Self
 import aiosqlite
 
 from shadow.events import Event
-from shadow.exchange import Cost, Recorded, Replay, ReplayOutcome, Usage
+from shadow.exchange import Cost, Recorded, Replay, ReplayOutcome, Reservation, Usage
 from shadow.log import tell
 from shadow.store.bodies import answer_rows, primary_rows
 from shadow.store.cap import Capped, cap
@@ -24,6 +25,7 @@ from shadow.store.outbox import Outbox, prepare
 from shadow.store.reserve import Reserve
 from shadow.store.retention import Retention
 from shadow.store.rows import COST_COLUMNS, COUNT_COLUMNS, Row, late_cost, rows, settlement
+from shadow.store.spend import ABANDON, Spend, charge_rows, read, reserve_row, spend_row
 from shadow.store.writer import Writer
 from shadow.store.writes import Write
 
@@ -95,16 +97,26 @@ class SQLiteStore:
         one = Write(exchanges=new.exchanges, replays=new.replays, bodies=tuple(primary_rows(batch)))
         return set(map(text, await self._writer.submit(one)))
 
-    async def mark_sent(self, exchange_id: str, arm: str) -> None:
-        """Commit that a pending replay is about to be sent: after a crash it is not sent again. Raises StoreError."""
-        await self._writer.submit(Write(sent=((self._clock(), blob(exchange_id), arm),)))
+    async def mark_sent(self, exchange_id: str, arm: str, reservation: Reservation | None = None) -> None:
+        """Commit that a pending replay is about to be sent, and what it holds of its arm's budget.
+
+        After a crash it is not sent again, and what it holds stays spent. Raises StoreError.
+        """
+        sent = ((self._clock(), blob(exchange_id), arm),)
+        if reservation is None:
+            await self._writer.submit(Write(sent=sent))
+            return
+        reserved = (reserve_row(exchange_id, arm, reservation),)
+        await self._writer.submit(Write(sent=sent, reserved=reserved, spent=(spend_row(arm, reservation),)))
 
     async def settle(self, replays: Sequence[Replay]) -> None:
-        """Commit the ends of pending replays, with what is kept of their answers beside what is kept of their primary.
+        """Commit the ends of pending replays, with what is kept of their answers and what they are charged with.
 
-        One that has ended stays as it is. Raises StoreError.
+        Answers are kept beside what is kept of their primary. One that has ended stays as it is. Raises StoreError.
         """
-        one = Write(settled=tuple(map(settlement, replays)), answers=tuple(answer_rows(replays)))
+        one = Write(
+            settled=tuple(map(settlement, replays)), answers=tuple(answer_rows(replays)), charged=charge_rows(replays)
+        )
         await self._writer.submit(one)
 
     async def set_cost(self, exchange_id: str, cost: Cost, usage: Usage) -> bool:
@@ -115,8 +127,15 @@ class SQLiteStore:
         return await self._writer.chore(partial(_set_cost, row=late_cost(exchange_id, cost, usage)))
 
     async def recover(self) -> tuple[Ended, ...]:
-        """End every pending replay: those not sent as dropped, those sent as failed. Raises StoreError."""
+        """End every pending replay: those not sent as dropped, those sent as failed; what they hold stays spent.
+
+        Raises StoreError.
+        """
         return await self._writer.chore(_end_pending)
+
+    async def spend(self, since: date) -> Spend:
+        """What arms with a budget have spent, on a UTC day and later. Raises StoreError."""
+        return await self._writer.chore(partial(read, since=since))
 
     async def prune(self, before: float) -> int:
         """Delete what began before a Unix time, in small steps between commits, and give the space back.
@@ -164,5 +183,6 @@ async def _set_cost(connection: aiosqlite.Connection, row: Row) -> bool:
 
 
 async def _end_pending(connection: aiosqlite.Connection) -> tuple[Ended, ...]:
+    await connection.execute(ABANDON)
     ended = [row for sql in (END_UNSENT, END_SENT) for row in await connection.execute_fetchall(sql)]
     return tuple(Ended(arm, ReplayOutcome(outcome), reason) for arm, outcome, reason in ended)

@@ -9,6 +9,7 @@ import aiosqlite
 
 from shadow.store.bodies import ADD_ANSWER, ADD_BODIES
 from shadow.store.rows import ENDING_COLUMNS, EXCHANGE_COLUMNS, REPLAY_COLUMNS, Row
+from shadow.store.spend import CHARGE, RELEASE, RESERVE, SPEND
 
 BODY_BYTES: Final = 16 << 10  # of bodies weigh as much as one row: a group of ordinary ones holds a few megabytes
 VARIABLES: Final = 500  # placeholders in one statement: SQLite's bound is 32,766, but long statements cost memory
@@ -39,6 +40,9 @@ class Write:
     settled: Sequence[Row] = ()
     bodies: Sequence[Row] = ()  # of `exchanges`
     answers: Sequence[Row] = ()  # of `settled`
+    reserved: Sequence[Row] = ()  # what those of `sent` hold of budgets, and what days come to with it
+    spent: Sequence[Row] = ()
+    charged: Sequence[Row] = ()  # what those of `settled` take of it
     done: asyncio.Future[set[bytes]] = field(default_factory=_future)
 
     @property
@@ -64,6 +68,10 @@ async def write(connection: aiosqlite.Connection, group: Sequence[Write]) -> lis
         (SETTLE, [row for one in group for row in one.settled]),
         (ADD_BODIES, [row for one, new in claimed for row in one.bodies if row[0] in new]),
         (ADD_ANSWER, [row for one in group for row in one.answers]),
+        (RESERVE, [row for one in group for row in one.reserved]),
+        (SPEND, [row for one in group for row in one.spent]),
+        (CHARGE, [row for one in group for row in one.charged]),
+        (RELEASE, [row[1:] for one in group for row in one.charged]),
     )
     for statement, parameters in changes:
         if parameters:

@@ -12,7 +12,18 @@ from aiohttp import web
 
 from shadow.config import Config
 from shadow.configfile import parse
-from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Headers, Observation, Outcome, Replay, ReplayOutcome
+from shadow.exchange import (
+    PRIMARY,
+    Attribution,
+    Body,
+    Exchange,
+    Headers,
+    Observation,
+    Outcome,
+    Replay,
+    ReplayOutcome,
+    Reservation,
+)
 from shadow.mirror import Mirror
 from shadow.wire.observe import observe
 from shadow.wire.prices import PriceBook
@@ -98,10 +109,13 @@ class Ledger:
 
     told: list[tuple[str, str, str]] = field(default_factory=list)  # what, exchange_id, arm
     settled: list[Replay] = field(default_factory=list)
+    reserved: list[Reservation] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def mark_sent(self, exchange_id: str, arm: str) -> None:
+    async def mark_sent(self, exchange_id: str, arm: str, reservation: Reservation | None) -> None:
         self.told.append(("sent", exchange_id, arm))
+        if reservation is not None:
+            self.reserved.append(reservation)
 
     async def settle(self, replay: Replay) -> None:
         self.told.append(("settled", replay.exchange_id, replay.arm))

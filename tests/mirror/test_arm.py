@@ -1,14 +1,18 @@
 """One candidate as the mirror keeps it."""
 
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
-from shadow.config import Candidate
+from shadow.config import Candidate, Price
 from shadow.egress import Proxy
 from shadow.mirror.arm import Arm, KeyUnavailableError, state_of
 from shadow.mirror.circuit import TRIPS_AFTER, Leave, State
 from shadow.mirror.reasons import Withheld
+
+PRICE = Price(input=Decimal(1), output=Decimal(2))
 
 
 def arm(**more):
@@ -83,6 +87,29 @@ def test_its_state_can_be_seen():
     """What metrics and the admin port show."""
     one = replace(arm(), working=3)
     one.rest(100.0, 30.0)
-    state = state_of(one, 110.0)
+    state = state_of(one, 110.0, date(2026, 12, 1))
     assert (state.arm, state.queued, state.in_flight) == ("ferry", 0, 3)
-    assert (state.circuit, state.rest_s) == (State.CLOSED, 20.0)
+    assert (state.circuit, state.rest_s, state.budget_remaining_usd) == (State.CLOSED, 20.0, None)
+
+
+def test_what_is_left_of_the_budget_can_be_seen():
+    """Today's, with what an earlier run spent of it; yesterday's is past."""
+    one = Arm.of(arm(budget_usd_per_day=Decimal(2)).candidate, {date(2026, 12, 1): Decimal("0.5")})
+    today, tomorrow = (state_of(one, 0.0, date(2026, 12, day)).budget_remaining_usd for day in (1, 2))
+    assert (today, tomorrow) == (Decimal("1.5"), 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "needed"),
+    [
+        ({}, False),
+        ({"prices": {"small": (PRICE,)}}, False),
+        ({"models": {"a": "small", "b": None, "c": "large"}}, True),
+    ],
+)
+def test_the_catalogue_is_needed_where_a_budget_has_no_price(more, needed):
+    """It takes a third of a second to load, so that is done before the first decision, and where it is needed only."""
+    settings = {"models": {"a": "small", "b": None}, "prices": {"small": (PRICE,)}, **more}
+    candidate = Candidate(name="ferry", url="https://example.com/v1", **settings)
+    assert Arm.of(candidate).needs_catalogue is False
+    assert Arm.of(replace(candidate, budget_usd_per_day=Decimal(1))).needs_catalogue is needed

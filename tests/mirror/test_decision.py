@@ -1,5 +1,8 @@
 """The order in which a replay is decided on, and what is noted at each stage."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import pytest
 
 from shadow.exchange import Exchange, ReplayOutcome
@@ -11,6 +14,8 @@ from shadow.mirror.sampling import conversation
 from shadow.wire.request import read_request
 from tests.mirror.making import HELLO, JSON, chat, config, observed
 
+AT = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
 
 def considered(exchange: Exchange) -> Considered:
     request = read_request(exchange)
@@ -20,7 +25,7 @@ def considered(exchange: Exchange) -> Considered:
 def decided(settings, exchange=None, *, paused=False, now=0.0, rests_until=0.0):
     arm = Arm.of(settings.candidates[0])
     arm.rests_until = rests_until
-    return decide(considered(exchange or chat()), arm, settings, paused=paused, now=now)
+    return decide(considered(exchange or chat()), arm, settings, paused=paused, now=now, at=AT)
 
 
 DENIED = "consent_default: deny"
@@ -55,6 +60,30 @@ def test_what_a_dialect_cannot_say_is_ineligible_drawn_or_not(rate):
         Ineligible.REASONING,
         None,
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"budget_usd_per_day": "0.02", "prices": {}}, Withheld.PRICE_UNKNOWN),
+        ({"budget_usd_per_day": "0.01"}, Withheld.BUDGET_SPENT),  # 8,192 tokens at two millionths are more
+        ({"budget_usd_per_day": "0.01", "head": DENIED}, Withheld.CONSENT),
+    ],
+)
+def test_what_the_budget_has_no_room_for_is_withheld(settings, reason):
+    """Drawn and admitted otherwise; without a price there is nothing to hold against the budget."""
+    replay = decided(config(**settings))
+    assert (replay.outcome, replay.reason) == (ReplayOutcome.WITHHELD, reason)
+
+
+def test_with_a_budget_the_answer_has_a_limit():
+    """The plan holds what the replay can cost at most; without a budget the request is not touched."""
+    plan = decided(config(budget_usd_per_day="0.02"))
+    assert b'"max_completion_tokens":8192}' in plan.body
+    assert plan.worst_usd == (1000 + len(plan.body) + 2 * 8192) / Decimal(10**6)
+    assert plan.rewrite.tags == ("output-cap",)
+    plan = decided(config())
+    assert (b"max_completion_tokens" in plan.body, plan.worst_usd) == (False, None)
 
 
 def test_what_passes_every_stage_is_planned():

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from datetime import date
+from decimal import Decimal
 
 import orjson
 from aiohttp import web
@@ -57,6 +59,59 @@ async def test_the_mark_comes_before_the_bytes(serve, mirrors):
     submit(mirror, chat())
     await ledger.ends(1)
     assert [what for what, *_ in ledger.told] == ["sent", "seen", "settled"]
+
+
+async def test_what_a_replay_holds_is_marked_with_it(serve, mirrors):
+    """The reservation is in the ledger before the candidate sees the replay, and its charge when that has ended."""
+    mirror, ledger = await mirrors(config(await serve(answer), budget_usd_per_day=1), wall=lambda: 1_790_000_000.0)
+    submit(mirror, chat())
+    (replay,) = await ledger.ends(1)
+    [held] = ledger.reserved
+    assert (held.day, held.usd, held.day_usd) == (date(2026, 9, 21), held.usd, held.usd)
+    assert replay.charged_usd == replay.observation.cost.usd == Decimal("0.000013") < held.usd
+    await mirror.close()
+    assert mirror.states()[0].budget_remaining_usd == 1 - replay.charged_usd
+
+
+async def test_what_is_not_marked_holds_nothing(mirrors):
+    """A store in trouble keeps replays from being sent, and takes nothing of the budget."""
+
+    class Broken(Ledger):
+        async def mark_sent(self, *_arguments):
+            raise OSError
+
+    mirror, ledger = await mirrors(config(budget_usd_per_day=1), Broken())
+    submit(mirror, chat())
+    (replay,) = await ledger.ends(1)
+    await mirror.close()
+    assert (replay.reason, replay.charged_usd) == (Dropped.LEDGER, 0)
+    assert mirror.states()[0].budget_remaining_usd == 1
+
+
+async def test_an_end_that_is_not_stored_keeps_what_was_held(serve, mirrors):
+    """What is reserved in the store stays reserved in memory: they must not part."""
+
+    class Broken(Ledger):
+        async def settle(self, replay):
+            await super().settle(replay)
+            raise OSError
+
+    mirror, ledger = await mirrors(config(await serve(answer), budget_usd_per_day=1), Broken())
+    submit(mirror, chat())
+    await ledger.ends(1)
+    await mirror.close()
+    assert mirror.states()[0].budget_remaining_usd == 1 - ledger.reserved[0].usd
+
+
+async def test_the_budget_is_asked_again_when_a_replay_is_to_be_sent(serve, mirrors):
+    """Two are decided on while there is room for one: the second is withheld while the first holds it."""
+    gate = Gate()
+    mirror, ledger = await mirrors(config(await serve(gate.handle), budget_usd_per_day="0.02"))
+    submit(mirror, chat())
+    submit(mirror, chat())
+    assert ends(await ledger.ends(1)) == [(ReplayOutcome.WITHHELD, Withheld.BUDGET_SPENT)]
+    gate.open.set()
+    assert ends(await ledger.ends(2))[1:] == [(ReplayOutcome.COMPLETED, None)]
 
 
 async def test_what_waited_too_long_is_not_begun(serve, mirrors):

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from shadow.config import Capture, Registry
-from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Outcome, Recorded, Replay
+from shadow.exchange import PRIMARY, Attribution, Body, Exchange, Outcome, Recorded, Replay, Reservation
 from shadow.record.bodies import Keeper
 from shadow.store.errors import StoreError, Trouble
 
@@ -61,6 +61,7 @@ class FakeStore:
         self.added: dict[str, Recorded] = {}
         self.sent: list[tuple[str, str]] = []
         self.settled: list[Replay] = []
+        self.reserved: list[Reservation] = []
 
     async def add(self, batch: Sequence[Recorded]) -> set[str]:
         self._refuse()
@@ -68,9 +69,11 @@ class FakeStore:
         self.added |= new
         return set(new)
 
-    async def mark_sent(self, exchange_id: str, arm: str) -> None:
+    async def mark_sent(self, exchange_id: str, arm: str, reservation: Reservation | None = None) -> None:
         self._refuse()
         self.sent.append((exchange_id, arm))
+        if reservation is not None:
+            self.reserved.append(reservation)
 
     async def settle(self, replays: Sequence[Replay]) -> None:
         self._refuse()

@@ -132,6 +132,14 @@ def test_arms_show_as_they_are(metrics: Metrics) -> None:
     assert [value(metrics, f"shadow_{name}", arm="ferry") for name in names] == [3, 2, 1, 20.5]
 
 
+def test_what_is_left_of_budgets_shows(metrics: Metrics) -> None:
+    """An arm without a budget has no series of it: nothing left would be another thing."""
+    state = ArmState("ferry", 0, 0, State.CLOSED, 0.0, 0, Decimal("1.5"))
+    metrics.show([state, ArmState("canal", 0, 0, State.CLOSED, 0.0, 0)], paused=False, unsettled=0)
+    assert value(metrics, "shadow_budget_remaining_usd", arm="ferry") == 1.5
+    assert value(metrics, "shadow_budget_remaining_usd", arm="canal") is None
+
+
 def test_the_mirror_shows_as_it_is(metrics: Metrics) -> None:
     """An operator's pause, and ends of replays that the store did not take."""
     metrics.show([], paused=True, unsettled=4)
