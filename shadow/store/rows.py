@@ -34,6 +34,8 @@ AGREEMENT_COLUMNS: Final = (
 # What is written where a replay ends; its identity, its part in the sample and `sent_at` are there before.
 ENDING_COLUMNS: Final = ("outcome", "reason", "rewrite", *FACT_COLUMNS, *AGREEMENT_COLUMNS)
 REPLAY_COLUMNS: Final = ("exchange_id", "arm", "probability", "conversation", *ENDING_COLUMNS)
+# What there is of a replay that was not sent, as nearly all are: the rest stays NULL, and is not bound to be so.
+UNSENT_COLUMNS: Final = ("exchange_id", "arm", "probability", "conversation", "outcome", "reason", "rewrite")
 
 TEXT_CHARACTERS: Final = 512  # longer than any honest model name, tenant or path; a row stays a row
 REWRITE_PARTS: Final = 64  # a request's own fields are a few dozen; only a hostile one has more to drop
@@ -45,15 +47,21 @@ _NO_FACTS: Final[Row] = (None,) * len(FACT_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What one commit adds: rows of `exchanges`, and of `replays` both ended and pending."""
+    """What one commit adds: rows of `exchanges`, and of `replays` those that were sent, and those that were not."""
 
     exchanges: tuple[Row, ...]
     replays: tuple[Row, ...]
+    unsent: tuple[Row, ...]
 
 
 def rows(batch: Sequence[Recorded]) -> Rows:
     """The rows of a batch. Raises ValueError where an exchange_id is not a UUID."""
-    return Rows(tuple(map(exchange_row, batch)), tuple(row for recorded in batch for row in _replay_rows(recorded)))
+    ended = [replay for recorded in batch for replay in recorded.ended]
+    return Rows(
+        tuple(map(exchange_row, batch)),
+        tuple(replay_row(replay) for replay in ended if replay.exchange is not None),
+        tuple(unsent_row(replay) for replay in ended if replay.exchange is None) + tuple(_pending_rows(batch)),
+    )
 
 
 def exchange_row(recorded: Recorded) -> Row:
@@ -73,19 +81,26 @@ def exchange_row(recorded: Recorded) -> Row:
 
 
 def replay_row(replay: Replay) -> Row:
-    """An ended replay in the order of REPLAY_COLUMNS."""
+    """A replay that was sent and has ended, in the order of REPLAY_COLUMNS."""
     return (blob(replay.exchange_id), replay.arm, replay.probability, replay.conversation, *_ending(replay))
 
 
-def pending_row(exchange_id: str, pending: Pending) -> Row:
-    """A replay yet to be sent, in the order of REPLAY_COLUMNS."""
+def unsent_row(replay: Replay) -> Row:
+    """A replay that ended without being sent, in the order of UNSENT_COLUMNS."""
     return (
-        blob(exchange_id),
-        pending.arm,
-        pending.probability,
-        pending.conversation,
-        *([None] * len(ENDING_COLUMNS)),
+        blob(replay.exchange_id),
+        replay.arm,
+        replay.probability,
+        replay.conversation,
+        replay.outcome.value,
+        _text(replay.reason),
+        _rewrite(replay.rewrite),
     )
+
+
+def pending_row(exchange_id: str, pending: Pending) -> Row:
+    """A replay yet to be sent, in the order of UNSENT_COLUMNS."""
+    return (blob(exchange_id), pending.arm, pending.probability, pending.conversation, None, None, None)
 
 
 def settlement(replay: Replay) -> Row:
@@ -116,10 +131,10 @@ def usd(nano: int | None, exact: str | None) -> Decimal | None:
     return None if nano is None else Decimal(nano).scaleb(-NANO)
 
 
-def _replay_rows(recorded: Recorded) -> Iterator[Row]:
-    yield from map(replay_row, recorded.ended)
-    for pending in recorded.pending:
-        yield pending_row(recorded.exchange.exchange_id, pending)
+def _pending_rows(batch: Sequence[Recorded]) -> Iterator[Row]:
+    for recorded in batch:
+        for pending in recorded.pending:
+            yield pending_row(recorded.exchange.exchange_id, pending)
 
 
 def _ending(replay: Replay) -> Row:

@@ -94,7 +94,7 @@ class SQLiteStore:
         where an exchange_id is not a UUID.
         """
         new = rows(batch) if len(batch) <= FEW else await asyncio.to_thread(rows, batch)
-        one = Write(exchanges=new.exchanges, replays=new.replays, bodies=tuple(primary_rows(batch)))
+        one = Write(new.exchanges, new.replays, new.unsent, bodies=tuple(primary_rows(batch)))
         return set(map(text, await self._writer.submit(one)))
 
     async def mark_sent(self, exchange_id: str, arm: str, reservation: Reservation | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import aiosqlite
 
 from shadow.store.bodies import ADD_ANSWER, ADD_BODIES
-from shadow.store.rows import ENDING_COLUMNS, EXCHANGE_COLUMNS, REPLAY_COLUMNS, Row
+from shadow.store.rows import ENDING_COLUMNS, EXCHANGE_COLUMNS, REPLAY_COLUMNS, UNSENT_COLUMNS, Row
 from shadow.store.spend import CHARGE, RELEASE, RESERVE, SPEND
 
 BODY_BYTES: Final = 16 << 10  # of bodies weigh as much as one row: a group of ordinary ones holds a few megabytes
@@ -21,6 +21,7 @@ def _insert(table: str, columns: Sequence[str]) -> str:
 
 ADD_EXCHANGES: Final = _insert("exchanges", EXCHANGE_COLUMNS)
 ADD_REPLAYS: Final = _insert("replays", REPLAY_COLUMNS)
+ADD_UNSENT: Final = _insert("replays", UNSENT_COLUMNS)
 MARK_SENT: Final = "UPDATE replays SET sent_at = ? WHERE exchange_id = ? AND arm = ? AND outcome IS NULL"
 _ENDING: Final = ", ".join(f"{column} = ?" for column in ENDING_COLUMNS)
 SETTLE: Final = f"UPDATE replays SET {_ENDING} WHERE exchange_id = ? AND arm = ? AND outcome IS NULL"  # noqa: S608
@@ -36,6 +37,7 @@ class Write:
 
     exchanges: Sequence[Row] = ()
     replays: Sequence[Row] = ()
+    unsent: Sequence[Row] = ()
     sent: Sequence[Row] = ()
     settled: Sequence[Row] = ()
     bodies: Sequence[Row] = ()  # of `exchanges`
@@ -61,9 +63,11 @@ async def write(connection: aiosqlite.Connection, group: Sequence[Write]) -> lis
     claimed = list(zip(group, claims, strict=True))
     exchanges = {row[0]: row for one, new in claimed for row in one.exchanges if row[0] in new}
     replays = {row[:2]: row for one, new in claimed for row in one.replays if row[0] in new}
+    unsent = {row[:2]: row for one, new in claimed for row in one.unsent if row[0] in new}
     changes = (
         (ADD_EXCHANGES, list(exchanges.values())),
         (ADD_REPLAYS, list(replays.values())),
+        (ADD_UNSENT, list(unsent.values())),
         (MARK_SENT, [row for one in group for row in one.sent]),
         (SETTLE, [row for one in group for row in one.settled]),
         (ADD_BODIES, [row for one, new in claimed for row in one.bodies if row[0] in new]),

@@ -25,7 +25,7 @@ from shadow.exchange import (
 )
 from shadow.store.files import open_database
 from shadow.store.rows import rows
-from shadow.store.writes import ADD_EXCHANGES, ADD_REPLAYS
+from shadow.store.writes import ADD_EXCHANGES, ADD_REPLAYS, ADD_UNSENT
 
 BEGUN = 1_790_000_000.0  # 2026-09-21 13:33:20 UTC
 BATCH = 1000
@@ -115,6 +115,7 @@ def store(path: Path, recorded: Iterable[Recorded]) -> Path:
             database.execute("BEGIN")
             database.executemany(ADD_EXCHANGES, new.exchanges)
             database.executemany(ADD_REPLAYS, new.replays)
+            database.executemany(ADD_UNSENT, new.unsent)
             database.execute("COMMIT")
     return path
 

@@ -25,12 +25,14 @@ from shadow.store.rows import (
     ENDING_COLUMNS,
     EXCHANGE_COLUMNS,
     REPLAY_COLUMNS,
+    UNSENT_COLUMNS,
     exchange_row,
     nano_usd,
     pending_row,
     replay_row,
     rows,
     settlement,
+    unsent_row,
     usd,
 )
 from shadow.store.writes import ADD_EXCHANGES
@@ -115,13 +117,13 @@ def test_conversation_is_stored_with_the_draw() -> None:
     """It is there from the plan on, and where a replay ended at once; 63 bits fit."""
     most = 2**63 - 1
     ended = named(REPLAY_COLUMNS, replay_row(replay(conversation=most)))
-    pending = named(REPLAY_COLUMNS, pending_row(exchange_id(0), Pending("ferry", 0.05, most)))
+    pending = named(UNSENT_COLUMNS, pending_row(exchange_id(0), Pending("ferry", 0.05, most)))
     assert (ended["conversation"], pending["conversation"]) == (most, most)
 
 
 def test_a_replay_that_sent_nothing_has_no_facts() -> None:
     """Where nothing was sent only identity, outcome, reason and probability are set."""
-    row = named(REPLAY_COLUMNS, replay_row(replay(outcome=ReplayOutcome.SAMPLED_OUT, reason="not_drawn")))
+    row = named(UNSENT_COLUMNS, unsent_row(replay(outcome=ReplayOutcome.SAMPLED_OUT, reason="not_drawn")))
     known = {name for name, value in row.items() if value is not None}
     assert known == {"exchange_id", "arm", "outcome", "reason", "probability"}
 
@@ -129,7 +131,7 @@ def test_a_replay_that_sent_nothing_has_no_facts() -> None:
 def test_a_pending_replay_has_no_outcome() -> None:
     """A row that is yet to be sent has its identity and its part in the sample and nothing else."""
     [pending] = recorded(0, "ferry").pending
-    row = named(REPLAY_COLUMNS, pending_row(exchange_id(0), pending))
+    row = named(UNSENT_COLUMNS, pending_row(exchange_id(0), pending))
     known = {name for name, value in row.items() if value is not None}
     assert known == {"exchange_id", "arm", "probability"}
 
@@ -144,7 +146,7 @@ def test_a_settlement_ends_the_row_of_its_key() -> None:
 def test_a_batch_becomes_rows_of_both_tables() -> None:
     """Each exchange has one row, each of its replays, ended or pending, another."""
     both = rows([recorded(0, "ferry", ended=(replay(0, "canal"),)), recorded(1)])
-    assert (len(both.exchanges), len(both.replays)) == (2, 2)
+    assert (len(both.exchanges), len(both.replays), len(both.unsent)) == (2, 0, 2)
 
 
 def test_anomalies_are_gathered() -> None:
