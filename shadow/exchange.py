@@ -19,7 +19,10 @@ Headers = tuple[tuple[str, str], ...]
 
 def header(headers: Headers, name: str) -> str | None:
     """The value of a header by its lower-case name: the first one's where it is repeated. None where it is absent."""
-    return next((value for other, value in headers if other == name), None)
+    for other, value in headers:
+        if other == name:
+            return value
+    return None
 
 
 class Outcome(StrEnum):

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import repeat
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from shadow.exchange import Answer, ToolCall
 from shadow.wire.documents import text, word
@@ -38,8 +39,7 @@ class Token(IntEnum):
     TOOL_CALL = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What an answer says, before it is counted, priced and timed.
 
     `usage` is the provider's own object and `usage_source` the JSON text it stood in. `deltas` tells at which offset of
@@ -53,9 +53,9 @@ class Reading:
     service_tier: str | None = None
     finish_reason: str | None = None
     error_kind: ErrorKind | None = None
-    usage: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Any] = MappingProxyType({})
     usage_source: bytes = b""
-    answer: Answer = field(default_factory=Answer)
+    answer: Answer = Answer()
     deltas: tuple[tuple[int, Token], ...] = ()
     streamed: bool = False
     anomalies: tuple[str, ...] = ()

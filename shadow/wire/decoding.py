@@ -7,9 +7,8 @@ first body that needs them.
 
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from shadow.exchange import Body, Headers
 
@@ -27,8 +26,7 @@ class Decoder(Protocol):
     def __call__(self, data: bytes, room: int) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A body as its reader would see it.
 
     `head` and `tail` are as in `shadow.exchange.Body`, and `tail_at` is the offset of the tail; a compressed body has
@@ -44,7 +42,10 @@ class Decoded:
 
 def encoding(headers: Headers) -> str | None:
     """The content coding that the headers name, None for none. All values of a repeated header count, in order."""
-    named = ", ".join(value for name, value in headers if name == "content-encoding").strip().lower()
+    values = [value for name, value in headers if name == "content-encoding"]
+    if not values:
+        return None
+    named = ", ".join(values).strip().lower()
     return None if named in ("", "identity") else named
 
 

@@ -76,8 +76,10 @@ def features_of(body: Mapping[str, Any], endpoint: str) -> frozenset[str]:
         found.update(reader(body))
     characters = [0]
     for part in _parts(body):
-        characters.append(len(part if isinstance(part, str) else text(part.get("text"))))  # base64 is no text
-        if not isinstance(part, str):
+        if isinstance(part, str):
+            characters.append(len(part))
+        elif "type" in part or "cache_control" in part or "text" in part:  # most messages have none of them
+            characters.append(len(text(part.get("text"))))  # base64 is no text
             found.update(_of_part(part))
     # Texts to embed are taken one by one; everything else is one prompt.
     longest = max(characters) if endpoint == "embeddings" else sum(characters)
@@ -194,8 +196,9 @@ def _parts(body: _Body) -> Iterator[str | Mapping[str, Any]]:
         value = body.get(key)
         if isinstance(value, str):
             yield value
-        for item in sequence(value):
-            yield from (item,) if isinstance(item, str) else _parts_of(mapping(item))
+        elif isinstance(value, list):
+            for item in value:
+                yield from (item,) if isinstance(item, str) else _parts_of(mapping(item))
 
 
 def _parts_of(message: Mapping[str, Any]) -> Iterator[str | Mapping[str, Any]]:
@@ -203,8 +206,9 @@ def _parts_of(message: Mapping[str, Any]) -> Iterator[str | Mapping[str, Any]]:
     content = message.get("content")
     if isinstance(content, str):
         yield content
-    for part in sequence(content):
-        yield part if isinstance(part, str) else mapping(part)
+    elif isinstance(content, list):
+        for part in content:
+            yield part if isinstance(part, str) else mapping(part)
 
 
 def _if(feature: str, used: Callable[[_Body], object]) -> _Reader:

@@ -20,6 +20,7 @@ _PIECE_BYTES: Final = 64 << 10
 
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)  # one that never ends goes to the end
+_FRACTION: Final = re.compile(rb"\s*:\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
 _EXACT: Final = json.JSONDecoder(parse_float=Decimal)
 
 
@@ -29,11 +30,40 @@ def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
     A float would turn a price into its neighbour. `usage` may hold more than stands there, where a stream says it in
     halves.
     """
+    exact = _where_unmistakable(data, usage)
+    if exact is not None:
+        return exact
     for candidate, _ in _usages(data):
         plain = {key: value for key, value in candidate.items() if isinstance(value, Decimal | int)}
         if plain and all(_rounded(value) == usage.get(key) for key, value in plain.items()):
             return {**usage, **candidate}
     return usage
+
+
+def _where_unmistakable(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The same without parsing it again, where each fraction has a key that stands in the text once; else None."""
+    exact: dict[str, Any] = {}
+    for key, value in usage.items():
+        if isinstance(value, dict):
+            value = _where_unmistakable(data, value)
+        elif isinstance(value, float):
+            value = _only_number(data, key, value)
+        elif isinstance(value, list):
+            return None
+        if value is None and usage[key] is not None:
+            return None
+        exact[key] = value
+    return exact
+
+
+def _only_number(data: bytes, key: str, rounded: float) -> Decimal | None:
+    """The fraction under a key that stands in the text once, as it is written."""
+    quoted = b'"%s"' % key.encode("utf-8", "replace")
+    at = data.find(quoted)
+    if at < 0 or data.find(quoted, at + 1) >= 0:
+        return None
+    found = _FRACTION.match(data, at + len(quoted))
+    return Decimal(found[1].decode()) if found is not None and float(found[1]) == rounded else None
 
 
 def usage_in_fragment(data: bytes) -> Mapping[str, Any]:

@@ -65,14 +65,14 @@ def _observe(exchange: Exchange, endpoint: Endpoint, request: InferenceRequest |
     decoded = decode(exchange.response_body, encoding(exchange.response_headers), exchange.arrivals)
     reading = read_answer(exchange, endpoint, decoded)
     counts = read_usage(exchange, reading)
-    stated = reported(reading.usage, reading.usage_source)
+    stated, from_cache = reported(reading.usage, reading.usage_source), _cache_hit(exchange)
     cost = book.cost(
         counts,
         (reading.response_model, request_model),
         datetime.fromtimestamp(exchange.started_at, UTC),
         stated,
         service_tier=reading.service_tier,
-        cached_response=_cache_hit(exchange),
+        cached_response=from_cache,
     )
     return Observation(
         inference=True,
@@ -87,15 +87,15 @@ def _observe(exchange: Exchange, endpoint: Endpoint, request: InferenceRequest |
         finish_reason=reading.finish_reason,
         error_kind=reading.error_kind and reading.error_kind.value,
         features=request.features if request else frozenset(),
-        anomalies=(*reading.anomalies, *_anomalies(exchange, request, stated)),
+        anomalies=(*reading.anomalies, *_anomalies(request, stated, from_cache=from_cache)),
         answer=reading.answer,
     )
 
 
-def _anomalies(exchange: Exchange, request: InferenceRequest | None, stated: Reported | None) -> Iterator[str]:
+def _anomalies(request: InferenceRequest | None, stated: Reported | None, *, from_cache: bool) -> Iterator[str]:
     if request is None:
         yield "request_unreadable"
-    if _cache_hit(exchange):
+    if from_cache:
         yield RESPONSE_CACHE_HIT
     if stated is not None and stated.cost is None:
         yield "cost_malformed"

@@ -25,7 +25,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, Self, TypeGuard
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeGuard
 from urllib.parse import urlsplit
 
 from shadow.config import Candidate, Config, Price, Prices
@@ -62,8 +62,7 @@ DEAR_TIERS: Final = frozenset({"flex", "priority", "fast"})  # service tiers tha
 NAME_CHARACTERS: Final = 256  # longer than any model's name: what a client makes up is not looked up
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     """What a price may depend on."""
 
     usage: Usage
@@ -117,13 +116,11 @@ class PriceBook:
         if cached_response and self.openrouter:
             return Cost(ZERO, CostSource.REPORTED, None, "response cache")
         call = _Call(usage, tuple(dict.fromkeys(filter(None, models))), at, reported, service_tier)
-        sources = [self._configured, self._stated, self._catalogue]
-        if self.openrouter:
-            sources = [self._stated, self._configured, self._catalogue]
-        costs = (source(call) for source in sources)
+        first, second = (self._stated, self._configured) if self.openrouter else (self._configured, self._stated)
+        costs = (source(call) for source in (first, second, self._catalogue))
         best = next(filter(_known, costs), UNKNOWN_COST)
         stated = reported.cost if reported is not None and _credible(reported.cost) else None
-        return best if stated is None else replace(best, stated_usd=stated)
+        return Cost(best.usd, best.source, best.normalised_usd, best.price_version, stated)
 
     def _stated(self, call: _Call) -> Cost:
         """The charge that the answer states, by billing mode."""
@@ -131,31 +128,32 @@ class PriceBook:
         if reported is None or not _credible(reported.cost):
             return UNKNOWN_COST
         if not reported.is_byok:
-            return self._normalised(Cost(reported.cost, CostSource.REPORTED, None, "usage.cost"), call)
+            return Cost(reported.cost, CostSource.REPORTED, self._normalised(reported.cost, call), "usage.cost")
         if _credible(reported.upstream_inference_cost):
             usd = reported.cost + reported.upstream_inference_cost
-            return self._normalised(Cost(usd, CostSource.REPORTED, None, "usage.cost + upstream_inference_cost"), call)
+            source = "usage.cost + upstream_inference_cost"
+            return Cost(usd, CostSource.REPORTED, self._normalised(usd, call), source)
         priced = self._listed(call)
         if priced.usd is None or priced.normalised_usd is None:
             return UNKNOWN_COST
         fee = reported.cost
         return replace(priced, usd=priced.usd + fee, normalised_usd=priced.normalised_usd + fee)
 
-    def _normalised(self, cost: Cost, call: _Call) -> Cost:
-        """A stated cost, and beside it what it would be uncached: changed by what the price lists give for the cache.
+    def _normalised(self, usd: Decimal, call: _Call) -> Decimal | None:
+        """What a stated cost would be uncached: changed by what the price lists give for the cache. None: not known.
 
         A charge of zero says nothing of what the same call costs, except where its price is zero.
         """
-        usage, usd = call.usage, cost.usd
-        if usd is None or usage.cache_read_input_tokens is None or (usd == 0 and not self._free(call)):
-            return cost
+        usage = call.usage
+        if usage.cache_read_input_tokens is None or (usd == 0 and not self._free(call)):
+            return None
         if not usage.cache_read_input_tokens and not usage.cache_write_input_tokens:
-            return replace(cost, normalised_usd=usd)
+            return usd
         listed = self._listed(call)
         if listed.usd is None or listed.normalised_usd is None:
-            return cost
+            return None
         normalised = usd + listed.normalised_usd - listed.usd
-        return replace(cost, normalised_usd=normalised) if _credible(normalised) else cost
+        return normalised if _credible(normalised) else None
 
     def _listed(self, call: _Call) -> Cost:
         configured = self._configured(call)

@@ -4,9 +4,8 @@ Only exact paths count: OpenRouter's `POST /presets/{slug}/chat/completions` end
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shadow.exchange import Exchange
 from shadow.wire.decoding import decode, encoding
@@ -36,8 +35,7 @@ _NAMES: Final = {
 PATHS: Final[Mapping[str, Endpoint]] = {base + name: _NAMES[name] for base in _BASES for name in _NAMES}
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceRequest:
+class InferenceRequest(NamedTuple):
     """The request of a model call. `features` is what `shadow.wire.features` finds in `body`."""
 
     endpoint: Endpoint

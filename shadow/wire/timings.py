@@ -5,10 +5,10 @@ tokens, so they time nothing. Where a proxy or a compressor held tokens back and
 one was made is not in the record: then it is unknown, and the note says why.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import pairwise
+from itertools import repeat
+from operator import sub
 from typing import Final
 
 from shadow.exchange import Exchange, Timings
@@ -36,56 +36,51 @@ def read_timings(exchange: Exchange, reading: Reading, arrivals: Arrivals, outpu
 
     A plain answer has no first token: the bytes before its end are padding that keeps the connection alive.
     """
-    plain = Timings(first_byte_s=exchange.first_byte_s, total_s=exchange.total_s)
+    first_byte_s, total_s = exchange.first_byte_s, exchange.total_s
     if not reading.streamed or not reading.deltas:
-        return plain
-    moments = _moments(arrivals, reading.deltas)
-    first_s = moments[0][0]
-    if first_s is None:
-        return replace(plain, note="not_recorded")
-    if _held_back(moments, first_s):
-        return replace(plain, note="compressed" if encoding(exchange.response_headers) else "coalesced")
-    return replace(
-        plain,
-        ttft_s=first_s,
-        first_content_s=_first(moments, Token.CONTENT),
-        first_reasoning_s=_first(moments, Token.REASONING),
-        first_tool_call_s=_first(moments, Token.TOOL_CALL),
-        tpot_s=_per_token(exchange.total_s - first_s, output_tokens),
-        largest_gap_s=_largest_gap(moments),
+        return Timings(first_byte_s=first_byte_s, total_s=total_s)
+    offsets, tokens = zip(*reading.deltas, strict=True)
+    moments = _moments(arrivals, offsets)
+    if not moments:
+        return Timings(first_byte_s=first_byte_s, total_s=total_s, note="not_recorded")
+    if _held_back(moments):
+        note = "compressed" if encoding(exchange.response_headers) else "coalesced"
+        return Timings(first_byte_s=first_byte_s, total_s=total_s, note=note)
+    return Timings(
+        first_byte_s=first_byte_s,
+        ttft_s=moments[0],
+        first_content_s=_first(moments, tokens, Token.CONTENT),
+        first_reasoning_s=_first(moments, tokens, Token.REASONING),
+        first_tool_call_s=_first(moments, tokens, Token.TOOL_CALL),
+        tpot_s=_per_token(total_s - moments[0], output_tokens),
+        largest_gap_s=max(map(sub, moments[1:], moments), default=None),
+        total_s=total_s,
     )
 
 
-def _moments(arrivals: Arrivals, deltas: Sequence[tuple[int, Token]]) -> list[tuple[float | None, Token]]:
-    """When each delta came; None beyond the last arrival that was recorded."""
-    ends = [end for end, _ in arrivals]
-    found: list[tuple[float | None, Token]] = []
-    for offset, token in deltas:
-        index = bisect_left(ends, offset)
-        found.append((arrivals[index][1] if index < len(ends) else None, token))
-    return found
+def _moments(arrivals: Arrivals, offsets: Sequence[int]) -> list[float]:
+    """When each delta came, as far as arrivals were recorded."""
+    if not arrivals:
+        return []
+    ends, times = zip(*arrivals, strict=True)
+    recorded = bisect_right(offsets, ends[-1])
+    return [times[index] for index in map(bisect_left, repeat(ends), offsets[:recorded])]
 
 
-def _held_back(moments: Sequence[tuple[float | None, Token]], first_s: float) -> bool:
+def _held_back(moments: Sequence[float]) -> bool:
     """Whether the first chunk brought so much that its beginning must be older than the chunk."""
-    together = sum(at_s == first_s for at_s, _ in moments)
-    later = [at_s for at_s, _ in moments[together:] if at_s is not None]
-    if together < COALESCED_DELTAS or not later:
+    together = moments.count(moments[0])
+    if together < COALESCED_DELTAS or together == len(moments):
         return together >= COALESCED_DELTAS
-    collecting_s = (together - 1) * (later[-1] - first_s) / len(later)
-    return collecting_s > NOTICEABLE * first_s
+    collecting_s = (together - 1) * (moments[-1] - moments[0]) / (len(moments) - together)
+    return collecting_s > NOTICEABLE * moments[0]
 
 
-def _first(moments: Sequence[tuple[float | None, Token]], token: Token) -> float | None:
-    return next((at_s for at_s, other in moments if other is token), None)
+def _first(moments: Sequence[float], tokens: Sequence[Token], token: Token) -> float | None:
+    index = tokens.index(token) if token in tokens else len(moments)
+    return moments[index] if index < len(moments) else None
 
 
 def _per_token(seconds: float, output_tokens: int | None) -> float | None:
     """Seconds per token after the first; None for a single token."""
     return seconds / (output_tokens - 1) if output_tokens is not None and output_tokens > 1 else None
-
-
-def _largest_gap(moments: Sequence[tuple[float | None, Token]]) -> float | None:
-    """The longest wait between two tokens, as far as arrivals were recorded."""
-    known = [at_s for at_s, _ in moments if at_s is not None]
-    return max((after - before for before, after in pairwise(known)), default=None)

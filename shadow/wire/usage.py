@@ -7,9 +7,8 @@ exchanges.)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shadow.exchange import Exchange, Usage
 from shadow.wire.assembly import Reading
@@ -33,9 +32,16 @@ MAX_TOKENS: Final = 1 << 40  # beyond any context; keeps sums of a billion rows 
 MAX_EXPONENT: Final = 30  # no amount of money is further from one dollar; further out, arithmetic overflows
 USD_PER_TICK: Final = Decimal("1e-10")  # xAI's `cost_in_usd_ticks`, by its API reference
 
-_INPUT: Final = ("prompt_tokens", "input_tokens")
-_OUTPUT: Final = ("completion_tokens", "output_tokens")
-_CACHE_READ_INSIDE: Final = (  # part of the input
+
+def _places(*paths: str) -> tuple[tuple[str, str], ...]:
+    """Where a count may stand: a member, and one inside it or none. Taken apart once, for all answers."""
+    return tuple((outer, inner) for outer, _, inner in (path.partition(".") for path in paths))
+
+
+_INPUT: Final = _places("prompt_tokens", "input_tokens")
+_OUTPUT: Final = _places("completion_tokens", "output_tokens")
+_TOTAL: Final = _places("total_tokens")
+_CACHE_READ_INSIDE: Final = _places(  # part of the input
     "prompt_tokens_details.cached_tokens",
     "input_tokens_details.cached_tokens",
     "prompt_token_details.cached_tokens",
@@ -43,23 +49,20 @@ _CACHE_READ_INSIDE: Final = (  # part of the input
     "prompt_cache_hit_tokens",
     "cached_tokens",
 )
-_CACHE_WRITE_INSIDE: Final = ("prompt_tokens_details.cache_write_tokens", "input_tokens_details.cache_write_tokens")
-_CACHE_READ: Final = (*_CACHE_READ_INSIDE, "cache_read_input_tokens")
-_CACHE_WRITE: Final = (*_CACHE_WRITE_INSIDE, "cache_creation_input_tokens")
-_REASONING: Final = (
+_CACHE_WRITE_INSIDE: Final = _places(
+    "prompt_tokens_details.cache_write_tokens", "input_tokens_details.cache_write_tokens"
+)
+_CACHED_INSIDE: Final = (*_CACHE_READ_INSIDE, *_CACHE_WRITE_INSIDE)
+_CACHE_READ: Final = (*_CACHE_READ_INSIDE, *_places("cache_read_input_tokens"))
+_CACHE_WRITE: Final = (*_CACHE_WRITE_INSIDE, *_places("cache_creation_input_tokens"))
+_REASONING: Final = _places(
     "completion_tokens_details.reasoning_tokens",
     "output_tokens_details.reasoning_tokens",
     "reasoning_tokens",
 )
-_STEPS: Final = {  # each path taken apart once: counts are looked up for every exchange
-    path: tuple(path.partition(".")[::2])
-    for path in (*_INPUT, *_OUTPUT, *_CACHE_READ, *_CACHE_WRITE, *_REASONING, "total_tokens")
-}
-_COSTS: Final = ("cost", "cost_in_usd_ticks", "estimated_cost")
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(NamedTuple):
     """What an answer says that it cost, in US dollars, exactly as written. None where it does not say.
 
     At OpenRouter `cost` is what the account is charged. With `is_byok` it is the fee alone and the provider bills
@@ -82,12 +85,12 @@ def read_usage(exchange: Exchange, reading: Reading) -> Usage:
 def normalise(usage: Mapping[str, Any]) -> Usage:
     """A provider's usage object as counts whose input includes cached tokens and whose output includes reasoning."""
     counts = _Counts(usage)
-    stated, total = counts.first(*_INPUT), counts.first("total_tokens")
-    cache_read, cache_write = counts.first(*_CACHE_READ), counts.first(*_CACHE_WRITE)
-    inside = counts.first(*_CACHE_READ_INSIDE, *_CACHE_WRITE_INSIDE) is not None
+    stated, total = counts.first(_INPUT), counts.first(_TOTAL)
+    cache_read, cache_write = counts.first(_CACHE_READ), counts.first(_CACHE_WRITE)
+    inside = counts.first(_CACHED_INSIDE) is not None
     given = stated if inside else _sum(stated, cache_read or 0, cache_write or 0)
     cached = (cache_read or 0) + (cache_write or 0)
-    if not inside and total is not None and total == _sum(stated, counts.first(*_OUTPUT)) and cached <= (stated or 0):
+    if not inside and total is not None and total == _sum(stated, counts.first(_OUTPUT)) and cached <= (stated or 0):
         given = stated  # the total says that what is named the way Anthropic does is counted the way OpenAI does
     output, reasoning = _output(counts, given, total)
     anomalies = [*counts.anomalies]
@@ -102,7 +105,7 @@ def normalise(usage: Mapping[str, Any]) -> Usage:
 
 def _output(counts: "_Counts", given: int | None, total: int | None) -> tuple[int | None, int | None]:
     """The output with its reasoning, and the reasoning. The total tells what the output's own count leaves out."""
-    output, reasoning = counts.first(*_OUTPUT), counts.first(*_REASONING)
+    output, reasoning = counts.first(_OUTPUT), counts.first(_REASONING)
     if total is None:
         return output, reasoning
     if output is None and total == given:
@@ -118,33 +121,36 @@ def reported(usage: Mapping[str, Any], source: bytes) -> Reported | None:
     It may be called `cost` (OpenRouter, and others after it), `cost_in_usd_ticks` (xAI) or `estimated_cost`
     (DeepInfra). None where none of these is there, or all are null.
     """
-    if all(usage.get(key) is None for key in _COSTS):
+    if usage.get("cost") is None and usage.get("cost_in_usd_ticks") is None and usage.get("estimated_cost") is None:
         return None
     exact = exact_usage(source, usage)
-    cost = exact.get("cost")
-    if isinstance(cost, dict):  # Perplexity itemises
-        cost = cost.get("total_cost")
-    ticks = _amount(exact.get("cost_in_usd_ticks"))
-    amounts = (_amount(cost), None if ticks is None else ticks * USD_PER_TICK, _amount(exact.get("estimated_cost")))
     is_byok = exact.get("is_byok")
     return Reported(
-        cost=next((amount for amount in amounts if amount is not None), None),
+        cost=_stated(exact),
         is_byok=is_byok if isinstance(is_byok, bool) else None,
         upstream_inference_cost=_amount(mapping(exact.get("cost_details")).get("upstream_inference_cost")),
     )
 
 
+def _stated(exact: Mapping[str, Any]) -> Decimal | None:
+    """The first amount that is one."""
+    cost = exact.get("cost")
+    amount = _amount(cost.get("total_cost") if isinstance(cost, dict) else cost)  # Perplexity itemises
+    if amount is None and (ticks := _amount(exact.get("cost_in_usd_ticks"))) is not None:
+        amount = ticks * USD_PER_TICK
+    return _amount(exact.get("estimated_cost")) if amount is None else amount
+
+
 class _Counts:
-    """Looks counts up by dotted path and notes those that are not counts."""
+    """Looks counts up and notes those that are not counts."""
 
     def __init__(self, usage: Mapping[str, Any]) -> None:
         self._usage = usage
         self.anomalies: tuple[str, ...] = ()
 
-    def first(self, *paths: str) -> int | None:
-        """The count at the first of the paths that has one."""
-        for path in paths:
-            outer, inner = _STEPS[path]
+    def first(self, places: tuple[tuple[str, str], ...]) -> int | None:
+        """The count at the first of the places that has one."""
+        for outer, inner in places:
             value = self._usage.get(outer)
             if value is not None and inner:
                 value = mapping(value).get(inner)
@@ -160,8 +166,12 @@ class _Counts:
 
 def _sum(*counts: int | None) -> int | None:
     """The sum of counts; None where one of them is unknown."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total
 
 
 def _amount(value: object) -> Decimal | None:
