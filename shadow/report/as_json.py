@@ -6,9 +6,11 @@
     loss         what is missing because store.max_bytes was reached: exchanges, shipped (so many of them ClickHouse
                  has), until (when the last of them began); null where nothing is
     traffic      what the primary carried: exchanges, calls, answered, errors, cancelled, cost_unknown,
-                 without_tenant, without_feature (of the calls), cost_known, cost_usd (of so many calls);
+                 without_tenant, without_feature (of the calls), cost_known, cost_usd (of so many calls),
+                 error_kinds {kind: count};
                  breakdowns: the same counts by segment: [{dimensions, merged, segments: [{segment, exchanges, …}]}]
     candidates   for each: candidate, overall (a segment), breakdowns: [{dimensions, merged, segments: [segment, …]}]
+    control      the same of the primary's model replayed once more; null where it was not
 
 A segment has `segment` ({dimension: value or null}; null overall; "others" for the `merged` smaller ones) and
 
@@ -18,14 +20,22 @@ A segment has `segment` ({dimension: value or null}; null overall; "others" for 
     cost, uncached
                  pairs, excluded (pairs with a cost unknown on either arm)
                  sums over these pairs, exact: primary_usd, candidate_usd, difference_usd, ratio
-                 estimates for the traffic, weighted: change (share of the primary's), and as
-                 {mean, low, high}: mean_difference_usd (an exchange), projected_usd (the eligible exchanges of the
+                 estimates for the traffic, weighted: change (share of the primary's), and as {mean, low, high}:
+                 change_interval, mean_difference_usd (an exchange), projected_usd (the eligible exchanges of the
                  period without the unprojected), monthly_usd (thirty days like it, with the candidate configured)
     unprojected  eligible exchanges that could not be drawn (no consent, a rate of 0, the client's wish): exchanges,
                  primary_usd
-    ttft, total  seconds, weighted: pairs, primary and candidate {p50, p90, p99}, mean_difference_s {mean, low, high}
+    ttft, total, tpot
+                 seconds, weighted: pairs, primary and candidate {p50, p90, p95, p99}, primary_intervals and
+                 candidate_intervals {p50: {mean, low, high}, …}, mean_difference_s {mean, low, high}
     errors       primary and candidate: errors, calls, aside (cancelled calls; failures of the sidecar itself), rate
-                 (the candidate's is weighted), untried (drawn, and not sent because the candidate was failing)
+                 (the candidate's is weighted), rate_interval, availability {mean, low, high}, faults {fault: {errors,
+                 rate}} (the words of shadow/faults.py), untried (drawn, and not sent because the candidate was
+                 failing); difference {mean, low, high} of the rates
+    agreement    for each measure whose question arose (finish_reason, tool_names, tool_arguments, json, schema,
+                 refusal, text): pairs, candidate (share that differs, is invalid, declines) {mean, low, high}, primary
+                 (of its own answers; null where it is what answers are held against), control and control_pairs,
+                 floor ("control", "primary" or null), excess (above the floor) {mean, low, high}
     cost_unknown pairs in which the primary's, the candidate's cost is unknown
     unknown      why figures of this segment are null: {"cost.monthly_usd": "less than a day of traffic"}
 
@@ -41,19 +51,14 @@ from decimal import Decimal
 from typing import Any, Final
 
 from shadow.report.accounts import Account
-from shadow.report.comparison import (
-    Amount,
-    Comparison,
-    CostComparison,
-    Coverage,
-    Errors,
-    LatencyComparison,
-    Report,
-    SegmentComparison,
-    Unprojected,
-)
-from shadow.report.estimates import QUANTILES, Estimate, Unknown
-from shadow.report.totals import Dimension, Loss, Scope, Segment, Traffic
+from shadow.report.answers import Disagreement
+from shadow.report.comparison import Comparison, Report, SegmentComparison
+from shadow.report.costs import Amount, CostComparison
+from shadow.report.coverage import Coverage, Unprojected
+from shadow.report.estimates import Estimate, Unknown
+from shadow.report.latencies import LatencyComparison
+from shadow.report.reliability import Errors
+from shadow.report.totals import QUANTILES, Dimension, Loss, Scope, Segment, Traffic
 
 SCHEMA: Final = "shadow-report/1"
 QUANTILE_NAMES: Final = tuple(f"p{share * 100:.0f}" for share in QUANTILES)
@@ -68,8 +73,10 @@ def render(report: Report) -> str:
         "loss": _loss(report.loss),
         "traffic": {
             **_traffic(report.traffic, report.spent_usd),
+            "error_kinds": dict(report.traffic.error_kinds.most_common()),
             "breakdowns": [_account(one) for one in report.accounts],
         },
+        "control": None if report.control is None else _candidate(report.control),
         "candidates": [_candidate(one) for one in report.candidates],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
@@ -135,11 +142,17 @@ def _candidate(comparison: Comparison) -> dict[str, Any]:
 
 def _segment(one: SegmentComparison, dimensions: Sequence[Dimension]) -> dict[str, Any]:
     figures = {
-        "cost": _fields(one.cost),
-        "uncached": _fields(one.uncached),
+        "cost": _cost(one.cost),
+        "uncached": _cost(one.uncached),
         "ttft": _latency(one.ttft),
         "total": _latency(one.total),
-        "errors": {"primary": _fields(one.primary_errors), "candidate": _fields(one.candidate_errors)},
+        "tpot": _latency(one.tpot),
+        "errors": {
+            "primary": _errors(one.primary_errors),
+            "candidate": _errors(one.candidate_errors),
+            "difference": one.more_errors,
+        },
+        "agreement": {found.measure: _disagreement(found) for found in one.disagreements},
         "unprojected": _fields(one.unprojected),
     }
     unknown: dict[str, str] = {}
@@ -164,18 +177,40 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
     return {**asdict(coverage), "reasons": reasons}
 
 
-def _fields(record: CostComparison | Errors | Unprojected) -> dict[str, Any]:
+def _fields(record: CostComparison | Errors | Unprojected | Disagreement) -> dict[str, Any]:
     """A record's fields as they are: `asdict` would take an Unknown apart."""
     return {name: getattr(record, name) for name in record.__slots__}
 
 
+def _cost(cost: CostComparison) -> dict[str, Any]:
+    return {**_fields(cost), "change": _mean(cost.change), "change_interval": cost.change}
+
+
 def _latency(latency: LatencyComparison) -> dict[str, Any]:
+    arms = {"primary": latency.primary, "candidate": latency.candidate}
     return {
         "pairs": latency.pairs,
-        "primary": dict(zip(QUANTILE_NAMES, latency.primary, strict=True)),
-        "candidate": dict(zip(QUANTILE_NAMES, latency.candidate, strict=True)),
+        **{arm: dict(zip(QUANTILE_NAMES, map(_mean, found), strict=True)) for arm, found in arms.items()},
+        **{f"{arm}_intervals": dict(zip(QUANTILE_NAMES, found, strict=True)) for arm, found in arms.items()},
         "mean_difference_s": latency.mean_difference_s,
     }
+
+
+def _errors(errors: Errors) -> dict[str, Any]:
+    return {
+        **_fields(errors),
+        "rate": _mean(errors.rate),
+        "rate_interval": errors.rate,
+        "faults": {one.fault.value: {"errors": one.errors, "rate": one.rate} for one in errors.faults},
+    }
+
+
+def _disagreement(one: Disagreement) -> dict[str, Any]:
+    return {name: value for name, value in _fields(one).items() if name != "measure"}
+
+
+def _mean(figure: Estimate | Unknown) -> float | Unknown:
+    return figure if isinstance(figure, Unknown) else figure.mean
 
 
 def _known(figure: Any, path: str, unknown: dict[str, str]) -> Any:

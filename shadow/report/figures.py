@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from shadow.report.comparison import Amount, CostComparison, Errors, LatencyComparison
+from shadow.report.costs import Amount, CostComparison
 from shadow.report.estimates import Estimate, Unknown
+from shadow.report.latencies import LatencyComparison
 from shadow.report.layout import Cell, Style, count, dollars, duration, estimated_dollars, percent
+from shadow.report.reliability import Errors
 
 NONE = Cell("")
 
@@ -41,10 +43,7 @@ class Figures:
         """What a move changes the cost by, as a share of it."""
         if isinstance(cost.change, Unknown):
             return self.unknown(cost.change)
-        each = cost.mean_difference_usd
-        return Cell(
-            percent(cost.change, signed=True), "plain" if isinstance(each, Unknown) else _style(each.low, each.high)
-        )
+        return Cell(percent(cost.change.mean, signed=True), _style(cost.change.low, cost.change.high))
 
     def ratio(self, cost: CostComparison) -> Cell:
         """The difference of the sums over pairs as a share of the primary's."""
@@ -52,22 +51,35 @@ class Figures:
             return self.unknown(cost.ratio)
         return Cell(percent(cost.ratio - 1, signed=True))
 
-    def seconds(self, value: float | Unknown) -> Cell:
-        return self.unknown(value) if isinstance(value, Unknown) else Cell(duration(value))
+    def seconds(self, value: Estimate | Unknown, *, interval: bool = False) -> Cell:
+        if isinstance(value, Unknown):
+            return self.unknown(value)
+        between = f" ({duration(value.low)} … {duration(value.high)})" if interval else ""
+        return Cell(f"{duration(value.mean)}{between}")
 
-    def shift(self, latency: LatencyComparison, at: int) -> Cell:
+    def share(self, value: Estimate | Unknown, *, interval: bool = False) -> Cell:
+        if isinstance(value, Unknown):
+            return self.unknown(value)
+        between = f" ({percent(value.low)} … {percent(value.high)})" if interval else ""
+        return Cell(f"{percent(value.mean)}{between}")
+
+    def points(self, value: Estimate | Unknown) -> Cell:
+        """A difference of two shares, with its interval."""
+        if isinstance(value, Unknown):
+            return self.unknown(value)
+        mean, low, high = (percent(one, signed=True) for one in (value.mean, value.low, value.high))
+        return Cell(f"{mean} ({low} … {high})", _style(value.low, value.high))
+
+    def shift(self, latency: LatencyComparison, at: float) -> Cell:
         """One quantile of both arms."""
-        primary, candidate = latency.primary[at], latency.candidate[at]
+        primary, candidate = latency.at(at)
         if isinstance(primary, Unknown) or isinstance(candidate, Unknown):
             return self.seconds(primary)  # both are over the same pairs
-        return Cell(f"{duration(primary)} → {duration(candidate)}")
-
-    def rate(self, errors: Errors) -> Cell:
-        return self.unknown(errors.rate) if isinstance(errors.rate, Unknown) else Cell(percent(errors.rate))
+        return Cell(f"{duration(primary.mean)} → {duration(candidate.mean)}")
 
     def rates(self, primary: Errors, candidate: Errors) -> Cell:
         """The error rates of both arms."""
-        return Cell(f"{self.rate(primary).text} → {self.rate(candidate).text}")
+        return Cell(f"{self.share(primary.rate).text} → {self.share(candidate.rate).text}")
 
     def legend(self) -> str:
         """What the letters mean."""

@@ -4,17 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from shadow.report.comparison import (
-    ORDER,
-    Comparison,
-    CostComparison,
-    Coverage,
-    LatencyComparison,
-    SegmentComparison,
-)
-from shadow.report.estimates import QUANTILES, Unknown
+from shadow.report.comparison import Comparison, SegmentComparison
+from shadow.report.costs import CostComparison
+from shadow.report.coverage import ORDER, Coverage
+from shadow.report.estimates import Unknown
 from shadow.report.figures import NONE, Figures
+from shadow.report.latencies import LatencyComparison
 from shadow.report.layout import Cell, Paint, columns, count, dollars, many, painter, safe, table, wrapped
+from shadow.report.totals import QUANTILES
 
 ARM_MOST: Final = 12  # of a candidate's name at the head of a column: the title has it in full
 
@@ -69,7 +66,7 @@ def _rows(one: SegmentComparison, figures: Figures) -> Iterator[Row]:
     yield from _latency("first token, s", one.ttft, figures)
     yield from _latency("whole answer, s", one.total, figures)
     yield Row(Cell("errors"))
-    yield Row(Cell("  rate †"), figures.rate(one.primary_errors), figures.rate(one.candidate_errors))
+    yield Row(Cell("  rate †"), figures.share(one.primary_errors.rate), figures.share(one.candidate_errors.rate))
 
 
 def _cost(cost: CostComparison, figures: Figures) -> Iterator[Row]:

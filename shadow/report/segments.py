@@ -29,10 +29,10 @@ MONTH_NARROW: Final[Column] = (
     lambda one, figures: figures.amount(one.cost.monthly_usd, interval=False),
 )
 SPEED: Final[tuple[Column, ...]] = (
-    ("first p50 *", lambda one, figures: figures.shift(one.ttft, 0)),
-    ("first p90 *", lambda one, figures: figures.shift(one.ttft, 1)),
-    ("whole p50 *", lambda one, figures: figures.shift(one.total, 0)),
-    ("whole p90 *", lambda one, figures: figures.shift(one.total, 1)),
+    ("first p50 *", lambda one, figures: figures.shift(one.ttft, 0.5)),
+    ("first p90 *", lambda one, figures: figures.shift(one.ttft, 0.9)),
+    ("whole p50 *", lambda one, figures: figures.shift(one.total, 0.5)),
+    ("whole p90 *", lambda one, figures: figures.shift(one.total, 0.9)),
     ("errors †", lambda one, figures: figures.rates(one.primary_errors, one.candidate_errors)),
 )
 COVERAGE: Final[tuple[Column, ...]] = (

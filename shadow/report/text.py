@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from shadow.report.comparison import DAY_S, Comparison, Report
+from shadow.report.comparison import Comparison, Report
+from shadow.report.costs import DAY_S
 from shadow.report.estimates import Unknown
 from shadow.report.figures import Figures, share, whole
 from shadow.report.layout import (
@@ -183,7 +184,7 @@ def _moved(comparison: Comparison, calls: int, figures: Figures) -> list[Cell]:
         whole(one.coverage.pairs),
         figures.change(one.cost),
         figures.amount(one.cost.monthly_usd, interval=False),
-        figures.shift(one.ttft, 0),
-        figures.shift(one.total, 0),
+        figures.shift(one.ttft, 0.5),
+        figures.shift(one.total, 0.5),
         figures.rates(one.primary_errors, one.candidate_errors),
     ]

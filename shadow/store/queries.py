@@ -1,14 +1,14 @@
-"""The statements with which a period is added up inside SQLite, and what their columns mean.
+"""The statements with which a period is added up inside SQLite. `shadow.store.summed` says what the tables hold.
 
 Placeholders in braces are filled in by `shadow.store.sums` with names and numbers of its own; values are bound.
 """
 
 from typing import Final
 
-from shadow.report.totals import Dimension
-
-BUCKETS: Final = 2048  # more than there are, so that a group and a bucket share one number
-BUCKET_ZERO: Final = 1024  # the buckets of durations below a second are negative
+from shadow.report.gathering import CUTS, DURATIONS, EXACT, WEIGHTED
+from shadow.report.totals import SIDES as BOTH
+from shadow.report.totals import Dimension, Side
+from shadow.store import summed
 
 COLUMNS: Final[dict[Dimension, str]] = {
     "tenant": "e.tenant",
@@ -16,68 +16,85 @@ COLUMNS: Final[dict[Dimension, str]] = {
     "plan": "e.plan",
     "model": "e.request_model",
 }
+SEGMENT: Final = " AND ".join(f"s.{name} = COALESCE({column}, '')" for name, column in COLUMNS.items())
 
-# What is known of an exchange, as bits: those of one kind are grouped together, and a group has little to carry.
-CALL, WHOLE, GONE, NO_ERROR, COST, TENANT, FEATURE = (1 << bit for bit in range(7))
-TRAFFIC: Final = """SELECT (e.inference IS TRUE) + 2 * (e.outcome = 'complete') + 4 * (e.outcome = 'client_cancelled')
-    + 8 * (e.error_kind IS NULL) + 16 * (e.cost_nano_usd IS NOT NULL) + 32 * (e.tenant IS NOT NULL)
-    + 64 * (e.feature IS NOT NULL) AS known, COUNT(*), SUM(e.cost_nano_usd) {dimensions}
-    FROM exchanges e WHERE {condition} GROUP BY {columns} known"""
+ENDS: Final = "SELECT MIN(exchange_id), MAX(exchange_id) FROM exchanges WHERE exchange_id >= ? AND exchange_id < ?"
 
-# What was never to be replayed has no weight: a rate of 0, a client's or a tenant's refusal.
-OUTCOMES: Final = """SELECT {group}, r.outcome, r.reason,
-    r.probability > 0 AND r.reason IS NOT 'consent' AS possible,
-    COUNT(*), SUM(1.0 / r.probability), COUNT(e.cost_nano_usd), SUM(e.cost_nano_usd)
-    FROM replays r JOIN exchanges e USING (exchange_id) JOIN arms a ON a.arm = r.arm {joins}
-    WHERE r.outcome IS NOT 'completed' AND {condition} GROUP BY 1, 2, 3, 4"""
+# Whole spans out of the sums, and what is left of the period at its ends out of the rows: they answer alike.
+TRAFFIC: Final = """SELECT t.known, t.error_kind, SUM(t.exchanges), SUM(t.cost_nano_usd) {dimensions}
+    FROM traffic t JOIN segments s ON s.id = t.segment
+    WHERE t.span >= ? AND t.span < ? {condition} GROUP BY t.known, t.error_kind {dimensions}"""
+TRAFFIC_OF_ROWS: Final = f"""SELECT {summed.known("e")} AS known, COALESCE(e.error_kind, '') AS kind, COUNT(*),
+    COALESCE(SUM({summed.cost("e.cost_nano_usd")}), 0) {{dimensions}} FROM exchanges e JOIN segments s ON {SEGMENT}
+    WHERE e.exchange_id >= ? AND e.exchange_id < ? {{condition}} GROUP BY known, kind {{dimensions}}"""
 
-ARMS: Final = """SELECT arm, MIN(exchange_id), MAX(exchange_id) FROM replays
-    WHERE exchange_id >= ? AND exchange_id < ? {condition} GROUP BY arm"""
+ARMS: Final = """SELECT a.arm, MIN(o.span) FROM outcomes o JOIN arms a ON a.id = o.arm
+    WHERE o.span >= ? AND o.span < ? GROUP BY a.arm"""
+ARMS_OF_ROWS: Final = (
+    "SELECT arm, MIN(exchange_id) FROM replays WHERE exchange_id >= ? AND exchange_id < ? GROUP BY arm"
+)
+FIRST_OF_ARM: Final = "SELECT MIN(exchange_id) FROM replays WHERE arm = ? AND exchange_id >= ? AND exchange_id < ?"
+LAST_OF_ARM: Final = FIRST_OF_ARM.replace("MIN", "MAX")
 
-# What is known of a completed replay, as bits: those of one kind are grouped together, so that all sums of a group
-# are over the same pairs, and a kind that lacks something is counted and left out.
-PAIRED, PRIMARY_COST, CANDIDATE_COST, NORMALISED, TTFT, TOTAL = (1 << bit for bit in range(6))
-KINDS: Final = 64
-COPY: Final = """CREATE TEMP TABLE pairs AS SELECT {groups}, 1.0 / r.probability AS w, r.conversation AS talk,
-    (e.outcome = 'complete' AND e.error_kind IS NULL)
-    + 2 * (e.cost_nano_usd IS NOT NULL) + 4 * (r.cost_nano_usd IS NOT NULL)
-    + 8 * (e.cost_normalised_nano_usd IS NOT NULL AND r.cost_normalised_nano_usd IS NOT NULL)
-    + 16 * (e.ttft_bucket IS NOT NULL AND r.ttft_bucket IS NOT NULL)
-    + 32 * (e.total_bucket IS NOT NULL AND r.total_bucket IS NOT NULL) AS known,
-    e.cost_nano_usd AS p_cost, r.cost_nano_usd AS c_cost,
-    e.cost_normalised_nano_usd AS p_normalised, r.cost_normalised_nano_usd AS c_normalised,
-    e.ttft_bucket AS p_ttft, r.ttft_bucket AS c_ttft, e.total_bucket AS p_total, r.total_bucket AS c_total,
-    (r.cost_nano_usd - e.cost_nano_usd) / r.probability AS x_cost,
-    (r.cost_normalised_nano_usd - e.cost_normalised_nano_usd) / r.probability AS x_normalised,
-    (r.ttft_s - e.ttft_s) / r.probability AS x_ttft, (r.total_s - e.total_s) / r.probability AS x_total
-    FROM replays r JOIN exchanges e USING (exchange_id) JOIN arms a ON a.arm = r.arm {joins}
-    WHERE r.outcome = 'completed' AND {condition}"""
-MEASURES: Final = (
-    ("cost", PRIMARY_COST | CANDIDATE_COST),
-    ("normalised", NORMALISED),
-    ("ttft", TTFT),
-    ("total", TOTAL),
+OUTCOMES: Final = """SELECT a.arm, m.number, o.outcome, o.reason, o.possible,
+    SUM(o.exchanges), SUM(o.cost_known), SUM(o.cost_nano_usd)
+    FROM outcomes o JOIN temp.m{index} m ON m.segment = o.segment JOIN arms a ON a.id = o.arm
+    WHERE o.span >= ? AND o.span < ? GROUP BY a.arm, m.number, o.outcome, o.reason, o.possible"""
+OUTCOMES_OF_ROWS: Final = f"""SELECT r.arm, m.number, COALESCE(r.outcome, '') AS ended, COALESCE(r.reason, '') AS why,
+    {summed.possible("r")} AS chance, COUNT(*), COUNT({summed.cost("e.cost_nano_usd")}),
+    COALESCE(SUM({summed.cost("e.cost_nano_usd")}), 0)
+    FROM replays r JOIN exchanges e ON e.exchange_id = r.exchange_id JOIN segments s ON {SEGMENT}
+    JOIN temp.m{{index}} m ON m.segment = s.id
+    WHERE r.exchange_id >= ? AND r.exchange_id < ? GROUP BY r.arm, m.number, ended, why, chance"""
+
+# The segments of the scope, each with its number in a breakdown; 0 are those that are not listed.
+WANTED: Final = """CREATE TEMP TABLE wanted AS SELECT DISTINCT o.arm AS arm, o.segment AS segment
+    FROM outcomes o JOIN segments s ON s.id = o.segment JOIN arms a ON a.id = o.arm WHERE {condition}
+    ORDER BY o.arm, o.segment"""
+NAMED: Final = "CREATE TEMP TABLE s{index} (number INTEGER PRIMARY KEY, {names}, UNIQUE ({names}))"
+NUMBERED: Final = """CREATE TEMP TABLE m{index} AS SELECT s.id AS segment, {number} AS number FROM segments s {join}
+    WHERE {condition}"""
+NUMBERED_INDEX: Final = "CREATE UNIQUE INDEX temp.m{index}_of ON m{index} (segment, number)"
+
+# The tried replays of a share of the draws, read in the order in which they lie.
+_PAIRS: Final = """FROM {source} k CROSS JOIN pairs p ON p.arm = k.arm AND p.segment = k.segment
+    AND p.draw >= ? AND p.draw < ? WHERE p.exchange_id >= ? AND p.exchange_id < ?"""
+_SUMS: Final = (
+    *("COUNT(*)", "COUNT(w)", "SUM(w)", "SUM(w * w)"),
+    *(f"SUM({column})" for column in EXACT),
+    *(f"SUM(w * {column})" for column in WEIGHTED),
 )
-FIRST: Final = (
-    *(f"SUM(x_{name})" for name, _ in MEASURES),
-    *(f"SUM(p_{name}), SUM(c_{name}), SUM(w * p_{name})" for name in ("cost", "normalised")),
+SUMS: Final = tuple(f"x{number}" for number in range(len(_SUMS)))
+CELLS: Final = f"""CREATE TEMP TABLE cells AS SELECT k.arm AS arm, k.segment AS segment, p.draw AS draw, p.code AS code,
+    {", ".join(f"{what} AS {name}" for what, name in zip(_SUMS, SUMS, strict=True))}
+    {_PAIRS.format(source="wanted")} GROUP BY k.rowid, p.draw, p.code"""
+CELLS_OF: Final = f"""SELECT a.arm, m.number, c.draw, c.code, {", ".join(f"SUM(c.{name})" for name in SUMS)}
+    FROM cells c JOIN temp.m{{index}} m ON m.segment = c.segment JOIN arms a ON a.id = c.arm
+    GROUP BY a.arm, m.number, c.draw, c.code"""
+
+SIDES: Final[tuple[tuple[str, Side], ...]] = tuple((name, side) for name, _ in DURATIONS for side in BOTH)
+BUCKETS: Final = 2048  # more than there are, so that a segment and a bucket share one number, which is sorted fast
+BUCKET_ZERO: Final = 1024  # the buckets of durations below a second are negative
+HISTOGRAMS: Final = "CREATE TEMP TABLE histograms (duration INTEGER, place INTEGER, weight REAL)"
+HISTOGRAM: Final = f"""INSERT INTO histograms
+    SELECT {{duration}}, k.rowid * {BUCKETS} + {BUCKET_ZERO} + p.{{column}} AS place, SUM(p.w)
+    {_PAIRS.format(source="wanted")} AND p.{{column}} IS NOT NULL AND p.w IS NOT NULL
+    GROUP BY place"""
+HISTOGRAMS_OF: Final = f"""SELECT a.arm, m.number, h.duration, h.place % {BUCKETS} - {BUCKET_ZERO} AS bucket,
+    SUM(h.weight) FROM histograms h JOIN wanted k ON k.rowid = h.place / {BUCKETS}
+    JOIN temp.m{{index}} m ON m.segment = k.segment JOIN arms a ON a.id = k.arm
+    GROUP BY a.arm, m.number, h.duration, bucket"""
+
+_CUT: Final = tuple(f"c{number}" for number in range(len(CUTS)))
+CUT: Final = f"CREATE TEMP TABLE cuts (arm INTEGER, number INTEGER, {', '.join(_CUT)})"
+ADD_CUT: Final = f"INSERT INTO cuts SELECT id, ?, {', '.join('?' * len(CUTS))} FROM arms WHERE arm = ?"
+CUT_HERE: Final = """CREATE TEMP TABLE cut_here AS SELECT w.arm AS arm, w.segment AS segment, c.* FROM wanted w
+    JOIN temp.m{index} m ON m.segment = w.segment JOIN cuts c ON c.arm = w.arm AND c.number = m.number"""
+_BELOW: Final = tuple(
+    f"SUM(p.w * (p.{side[0]}_{name} <= k.{cut}))" for (name, side, _), cut in zip(CUTS, _CUT, strict=True)
 )
-SUMS: Final = """SELECT {group} * {kinds} + known AS k,
-    COUNT(*), COUNT(w), SUM(w), {sums} FROM pairs GROUP BY k"""
-# Sums of every conversation of an arm; a pair without one is one of its own.
-TALKS: Final = """CREATE TEMP TABLE talks AS SELECT {arm} AS arm, COALESCE(talk, -rowid) AS talk,
-    MIN({group}) AS least, MAX({group}) AS most, {inner}
-    FROM pairs WHERE known & {paired} AND w IS NOT NULL GROUP BY 1, 2"""
-WITHIN: Final = "SELECT least, {outer} FROM talks WHERE least = most GROUP BY 1"
-ACROSS: Final = """SELECT k, {outer} FROM (SELECT {group} AS k, {inner} FROM pairs
-    WHERE known & {paired} AND w IS NOT NULL AND ({arm}, talk) IN (SELECT arm, talk FROM talks WHERE least <> most)
-    GROUP BY k, talk) GROUP BY k"""
-INNER: Final = ", ".join(
-    f"SUM(w) FILTER (WHERE x_{name} IS NOT NULL) AS w_{name}, SUM(x_{name}) AS wx_{name}" for name, _ in MEASURES
-)
-OUTER: Final = ", ".join(
-    f"COUNT(w_{name}), SUM(w_{name} * w_{name}), SUM(w_{name} * wx_{name}), SUM(wx_{name} * wx_{name})"
-    for name, _ in MEASURES
-)
-HISTOGRAM: Final = """SELECT {group} * {buckets} + {zero} + {bucket} AS k, SUM(w) FROM pairs
-    WHERE known & {known} = {known} AND w IS NOT NULL GROUP BY k"""
+BELOW: Final = f"""SELECT a.arm, b.number, b.draw, {", ".join(f"SUM(b.b{number})" for number in range(len(CUTS)))}
+    FROM (SELECT k.arm AS arm, k.number AS number, k.segment AS segment, p.draw AS draw,
+    {", ".join(f"{what} AS b{number}" for number, what in enumerate(_BELOW))}
+    {_PAIRS.format(source="cut_here")} GROUP BY k.rowid, p.draw) b
+    JOIN arms a ON a.id = b.arm GROUP BY a.arm, b.number, b.draw"""

@@ -37,6 +37,8 @@ few kilobytes a year.
 from dataclasses import dataclass
 from typing import Final
 
+from shadow.store import summed
+
 APPLICATION_ID: Final = 0x53484457  # "SHDW": marks the file as a store of this program
 
 
@@ -136,6 +138,7 @@ MIGRATIONS: Final = (
 ) STRICT, WITHOUT ROWID""",
         ),
     ),
+    Migration("0007-sums-kept-while-writing", (*summed.TABLES, *summed.FILL, *summed.TRIGGERS)),
 )
 
 

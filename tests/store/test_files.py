@@ -91,7 +91,8 @@ def garbled(path: Path) -> None:
 
 def damaged_inside(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[20_000:60_000] = os.urandom(40_000)
+    third = len(content) // 3
+    content[third : 2 * third] = os.urandom(third)
     path.write_bytes(content)
 
 

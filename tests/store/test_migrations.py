@@ -74,7 +74,7 @@ def test_a_foreign_database_is_not_touched(blank: sqlite3.Connection) -> None:
 def test_a_half_done_migration_is_noticed(blank: sqlite3.Connection) -> None:
     """A file whose tables are not what its history says is refused."""
     migrate(blank, 1.0)
-    blank.execute("ALTER TABLE exchanges DROP COLUMN tenant")
+    blank.execute("ALTER TABLE exchanges DROP COLUMN generation_id")
     with pytest.raises(UnusableError, match="half done"):
         migrate(blank, 2.0)
 

@@ -1,0 +1,261 @@
+"""What is summed up while rows are written, so that a report need not read every row: tables, and triggers that keep
+them true whoever adds, changes or deletes a row of `exchanges` or `replays`. Part of the schema: see there.
+
+- `segments` numbers the combinations of tenant, feature, plan and requested model that occur, '' where unknown; `arms`
+  numbers the arms. A segment without an exchange is deleted with it: a name that was erased is nowhere.
+- `traffic` counts exchanges, and `outcomes` exchanges × arm, by segment and `span`: the first SPAN_BYTES of
+  `exchange_id`, 4.7 hours. What is counted together is told apart by `known` (bits, below) and by words, '' for none.
+- `pairs` has a narrow row for every replay that was tried. It lies in the order in which it is summed up: by arm,
+  segment, draw and `code`. A draw is one of DRAWS groups of conversations, at random: sums of draws are independent of
+  each other, also where a conversation is in several segments, and they add up across days and machines.
+  `code` says what became of it and what is known of it (`shadow.report.gathering`). Durations are whole microseconds,
+  unknown unless they are of both arms.
+"""
+
+from typing import Final
+
+from shadow.faults import FAULTS, Fault
+from shadow.report.gathering import (
+    CANDIDATE_COST,
+    DURATIONS,
+    NORMALISED,
+    PAIRED,
+    PRIMARY_COST,
+    QUESTIONS,
+    QUESTIONS_AT,
+    SIMILARITY,
+)
+from shadow.report.totals import DRAWS
+
+SPAN_BYTES: Final = 3
+COST_MOST: Final = 10**13  # nano-dollars: a call of more than 10,000 dollars is a mistake, and sums must not overflow
+
+# Bits of `traffic.known`.
+CALL, WHOLE, GONE, NO_ERROR, COST, TENANT, FEATURE = (1 << bit for bit in range(7))
+
+SEGMENT: Final = ("tenant", "feature", "plan", "model")
+
+TABLES: Final = (
+    """CREATE TABLE segments (
+    id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, feature TEXT NOT NULL, plan TEXT NOT NULL, model TEXT NOT NULL,
+    UNIQUE (tenant, feature, plan, model)
+) STRICT""",
+    "CREATE TABLE arms (id INTEGER PRIMARY KEY, arm TEXT NOT NULL UNIQUE) STRICT",
+    """CREATE TABLE traffic (
+    segment INTEGER NOT NULL, span BLOB NOT NULL, known INTEGER NOT NULL, error_kind TEXT NOT NULL,
+    exchanges INTEGER NOT NULL, cost_nano_usd INTEGER NOT NULL,
+    PRIMARY KEY (segment, span, known, error_kind)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE outcomes (
+    segment INTEGER NOT NULL, span BLOB NOT NULL, arm INTEGER NOT NULL,
+    outcome TEXT NOT NULL, reason TEXT NOT NULL, possible INTEGER NOT NULL,
+    exchanges INTEGER NOT NULL, cost_known INTEGER NOT NULL, cost_nano_usd INTEGER NOT NULL,
+    PRIMARY KEY (segment, span, arm, outcome, reason, possible)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE pairs (
+    arm INTEGER NOT NULL, segment INTEGER NOT NULL, draw INTEGER NOT NULL, code INTEGER NOT NULL,
+    exchange_id BLOB NOT NULL, w REAL,
+    p_cost INTEGER, c_cost INTEGER, p_normalised INTEGER, c_normalised INTEGER,
+    p_ttft INTEGER, c_ttft INTEGER, p_total INTEGER, c_total INTEGER, p_tpot INTEGER, c_tpot INTEGER,
+    p_ttft_us INTEGER, c_ttft_us INTEGER, p_total_us INTEGER, c_total_us INTEGER, p_tpot_us INTEGER, c_tpot_us INTEGER,
+    similarity REAL,
+    PRIMARY KEY (arm, segment, draw, code, exchange_id)
+) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX pairs_of_exchange ON pairs (exchange_id)",
+)
+
+
+def span(table: str) -> str:
+    return f"substr({table}.exchange_id, 1, {SPAN_BYTES})"
+
+
+def cost(column: str) -> str:
+    """An amount that may be summed; NULL where it is unknown or beyond belief."""
+    return f"CASE WHEN {column} BETWEEN -{COST_MOST} AND {COST_MOST} THEN {column} END"
+
+
+def known(e: str) -> str:
+    """What is known of an exchange, as bits: those of one kind are counted together."""
+    return f"""COALESCE({e}.inference, 0) + {WHOLE} * ({e}.outcome = 'complete')
+    + {GONE} * ({e}.outcome = 'client_cancelled')
+    + {NO_ERROR} * ({e}.error_kind IS NULL) + {COST} * ({cost(f"{e}.cost_nano_usd")} IS NOT NULL)
+    + {TENANT} * ({e}.tenant IS NOT NULL) + {FEATURE} * ({e}.feature IS NOT NULL)"""
+
+
+def possible(r: str) -> str:
+    """Whether a replay had a chance: not where the rate is 0, nor where client or tenant refused."""
+    return f"COALESCE({r}.probability > 0, 0) * (COALESCE({r}.reason, '') <> 'consent')"
+
+
+def tried(r: str) -> str:
+    return f"COALESCE({r}.outcome, '') IN ('completed', 'failed')"
+
+
+def paired(e: str, r: str) -> str:
+    return f"({r}.outcome = 'completed' AND {e}.outcome = 'complete' AND {e}.error_kind IS NULL)"
+
+
+def code(e: str, r: str) -> str:
+    """The code of a replay that was tried."""
+    faults = {one: number for number, one in enumerate(Fault, 1)}
+    words = " ".join(
+        f"WHEN {r}.reason IN ({', '.join(repr(word) for word, of in FAULTS.items() if of is one)}) THEN {number}"
+        for one, number in faults.items()
+        if one is not Fault.ANSWER
+    )
+    fault = f"CASE WHEN {r}.outcome = 'completed' THEN 0 {words} ELSE {faults[Fault.ANSWER]} END"
+    both = "".join(f" + {bit} * ({_duration(e, r, name)} IS NOT NULL)" for name, bit in DURATIONS)
+    normalised = " AND ".join(f"{cost(f'{one}.cost_normalised_nano_usd')} IS NOT NULL" for one in (e, r))
+    questions = "".join(
+        f" + {1 << (QUESTIONS_AT + 2 * number)} * COALESCE({r}.{name} + 1, 0)" for number, name in enumerate(QUESTIONS)
+    )
+    return f"""{fault} + {PAIRED} * {paired(e, r)}
+    + {PRIMARY_COST} * ({cost(f"{e}.cost_nano_usd")} IS NOT NULL)
+    + {CANDIDATE_COST} * ({cost(f"{r}.cost_nano_usd")} IS NOT NULL)
+    + {NORMALISED} * ({normalised}){both} + {SIMILARITY} * ({r}.text_similarity IS NOT NULL){questions}"""
+
+
+def pair(e: str, r: str) -> str:
+    """The columns of `pairs` from `code` on."""
+    columns = [code(e, r), f"{r}.exchange_id", f"1.0 / {r}.probability"]
+    for column in ("cost_nano_usd", "cost_normalised_nano_usd"):
+        columns += [cost(f"{one}.{column}") for one in (e, r)]
+    for name, _ in DURATIONS:
+        columns += [f"CASE WHEN {_duration(e, r, name)} IS NOT NULL THEN {one}.{name}_bucket END" for one in (e, r)]
+    for name, _ in DURATIONS:
+        columns += [
+            f"CASE WHEN {_duration(e, r, name)} IS NOT NULL THEN CAST(ROUND({one}.{name}_s * 1e6) AS INTEGER) END"
+            for one in (e, r)
+        ]
+    return ", ".join([*columns, f"{r}.text_similarity"])
+
+
+def draw(r: str) -> str:
+    """The draw of a replay: of its conversation; of itself where that is not known, by its id's last hex digits."""
+    last = (f"(instr('0123456789ABCDEF', substr(hex({r}.exchange_id), {at}, 1)) - 1)" for at in (31, 32))
+    return f"COALESCE({r}.conversation % {DRAWS}, (16 * {next(last)} + {next(last)}) % {DRAWS})"
+
+
+def _duration(e: str, r: str, name: str) -> str:
+    """Not NULL where a duration is known of both arms of a pair."""
+    return f"CASE WHEN {paired(e, r)} THEN {e}.{name}_bucket + {r}.{name}_bucket END"
+
+
+def _segment(e: str, s: str = "s") -> str:
+    """That `s` is the segment of an exchange."""
+    columns = zip(SEGMENT, ("tenant", "feature", "plan", "request_model"), strict=True)
+    return " AND ".join(f"{s}.{name} = COALESCE({e}.{column}, '')" for name, column in columns)
+
+
+def _add_segment(e: str) -> str:
+    return f"""INSERT OR IGNORE INTO segments (tenant, feature, plan, model) VALUES (COALESCE({e}.tenant, ''),
+        COALESCE({e}.feature, ''), COALESCE({e}.plan, ''), COALESCE({e}.request_model, ''));"""
+
+
+def _count_traffic(e: str, times: int, source: str = "segments s") -> str:
+    return f"""INSERT INTO traffic SELECT s.id, {span(e)}, {known(e)}, COALESCE({e}.error_kind, ''), {times},
+        {times} * COALESCE({cost(f"{e}.cost_nano_usd")}, 0) FROM {source} WHERE {_segment(e)}
+        ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges,
+        cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd;"""
+
+
+def _count_outcome(e: str, r: str, times: int, source: str) -> str:
+    return f"""INSERT INTO outcomes SELECT s.id, {span(r)}, a.id, COALESCE({r}.outcome, ''), COALESCE({r}.reason, ''),
+        {possible(r)}, {times}, {times} * ({cost(f"{e}.cost_nano_usd")} IS NOT NULL),
+        {times} * COALESCE({cost(f"{e}.cost_nano_usd")}, 0)
+        FROM {source} WHERE a.arm = {r}.arm AND {_segment(e)}
+        ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges,
+        cost_known = cost_known + excluded.cost_known, cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd;"""
+
+
+def _add_pairs(e: str, r: str, source: str, condition: str) -> str:
+    return f"""INSERT INTO pairs SELECT a.id, s.id, {draw(r)}, {pair(e, r)} FROM {source}
+        WHERE a.arm = {r}.arm AND {_segment(e)} AND {tried(r)} AND {condition};"""
+
+
+def _forget_zeros(table: str, row: str, e: str) -> str:
+    return f"""DELETE FROM {table} WHERE exchanges = 0 AND span = {span(row)}
+        AND segment = (SELECT s.id FROM segments s WHERE {_segment(e)});"""
+
+
+def _trigger(name: str, event: str, *body: str) -> str:
+    """A trigger in as few characters as it takes: every connection reads the schema."""
+    return f"CREATE TRIGGER {name} {event} BEGIN\n{chr(10).join(' '.join(one.split()) for one in body)}\nEND"
+
+
+_OF_REPLAY: Final = "exchanges e, segments s, arms a"
+_BY_ID: Final = "e.exchange_id = {row}.exchange_id"
+
+
+def _of_replay(row: str, times: int) -> str:
+    counted = _count_outcome("e", row, times, _OF_REPLAY)
+    return counted.replace("WHERE a.arm", f"WHERE {_BY_ID.format(row=row)} AND a.arm")
+
+
+TRIGGERS: Final = (
+    _trigger("exchange_added", "AFTER INSERT ON exchanges", _add_segment("NEW"), _count_traffic("NEW", 1)),
+    _trigger(
+        "exchange_changed",
+        "AFTER UPDATE ON exchanges",
+        _add_segment("NEW"),
+        _count_traffic("OLD", -1),
+        _count_traffic("NEW", 1),
+        _count_outcome("OLD", "r", -1, "replays r, segments s, arms a").replace(
+            "WHERE a.arm", "WHERE r.exchange_id = OLD.exchange_id AND a.arm"
+        ),
+        _count_outcome("NEW", "r", 1, "replays r, segments s, arms a").replace(
+            "WHERE a.arm", "WHERE r.exchange_id = NEW.exchange_id AND a.arm"
+        ),
+        "DELETE FROM pairs WHERE exchange_id = OLD.exchange_id;",
+        _add_pairs("NEW", "r", "replays r, segments s, arms a", "r.exchange_id = NEW.exchange_id"),
+        _forget_zeros("traffic", "OLD", "OLD"),
+        _forget_zeros("outcomes", "OLD", "OLD"),
+    ),
+    _trigger(
+        "exchange_deleted",
+        "BEFORE DELETE ON exchanges",
+        "DELETE FROM replays WHERE exchange_id = OLD.exchange_id;",
+        _count_traffic("OLD", -1),
+        _forget_zeros("traffic", "OLD", "OLD"),
+        f"""DELETE FROM segments WHERE {_segment("OLD", "segments")}
+        AND NOT EXISTS (SELECT 1 FROM traffic t WHERE t.segment = segments.id);""",
+    ),
+    _trigger(
+        "replay_added",
+        "AFTER INSERT ON replays",
+        "INSERT OR IGNORE INTO arms (arm) VALUES (NEW.arm);",
+        _of_replay("NEW", 1),
+        _add_pairs("e", "NEW", _OF_REPLAY, _BY_ID.format(row="NEW")),
+    ),
+    _trigger(
+        "replay_changed",
+        "AFTER UPDATE OF outcome, reason, probability, conversation, cost_nano_usd ON replays",
+        _of_replay("OLD", -1),
+        _of_replay("NEW", 1),
+        "DELETE FROM pairs WHERE exchange_id = OLD.exchange_id AND arm = (SELECT id FROM arms WHERE arm = OLD.arm);",
+        _add_pairs("e", "NEW", _OF_REPLAY, _BY_ID.format(row="NEW")),
+        "DELETE FROM outcomes WHERE exchanges = 0 AND outcome = COALESCE(OLD.outcome, '') AND "
+        f"""span = {span("OLD")} AND segment = (SELECT s.id FROM segments s, exchanges e
+        WHERE e.exchange_id = OLD.exchange_id AND {_segment("e")});""",
+    ),
+    _trigger(
+        "replay_deleted",
+        "BEFORE DELETE ON replays",
+        _of_replay("OLD", -1),
+        "DELETE FROM pairs WHERE exchange_id = OLD.exchange_id AND arm = (SELECT id FROM arms WHERE arm = OLD.arm);",
+        f"""DELETE FROM outcomes WHERE exchanges = 0 AND span = {span("OLD")} AND segment = (
+        SELECT s.id FROM segments s, exchanges e WHERE e.exchange_id = OLD.exchange_id AND {_segment("e")});""",
+    ),
+)
+
+# For rows that an earlier release wrote.
+FILL: Final = (
+    """INSERT INTO segments (tenant, feature, plan, model) SELECT DISTINCT COALESCE(tenant, ''), COALESCE(feature, ''),
+    COALESCE(plan, ''), COALESCE(request_model, '') FROM exchanges""",
+    "INSERT INTO arms (arm) SELECT DISTINCT arm FROM replays",
+    _count_traffic("e", 1, "exchanges e, segments s").rstrip(";"),
+    _count_outcome("e", "r", 1, "replays r, exchanges e, segments s, arms a")
+    .replace("WHERE a.arm", "WHERE e.exchange_id = r.exchange_id AND a.arm")
+    .rstrip(";"),
+    _add_pairs("e", "r", "replays r, exchanges e, segments s, arms a", "e.exchange_id = r.exchange_id").rstrip(";"),
+)

@@ -1,0 +1,110 @@
+"""Samples of endless traffic whose truth is known: for what the intervals of a report cover."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from math import floor, log
+
+from shadow.report.gathering import CANDIDATE_COST, CUTS, NORMALISED, PAIRED, PRIMARY_COST, SIMILARITY, TTFT, Gathering
+from shadow.report.totals import BUCKET_WIDTH, DRAWS, Breakdown, Replays
+
+RATES = (0.1, 0.5)  # three quarters of the conversations are drawn at the first
+KNOWN = PAIRED | PRIMARY_COST | CANDIDATE_COST | NORMALISED | TTFT | SIMILARITY
+AGREES = 2 << 11  # the code of a finish reason that is the same; of another one half of it
+SAVING = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One exchange on both arms. Costs in nano-dollars, seconds to the first token."""
+
+    primary_nano: int
+    candidate_nano: int
+    primary_s: float
+    candidate_s: float
+    agrees: bool
+
+
+def conversation(chance: random.Random, rate: float, turns: int) -> Iterator[Pair]:
+    """About so many exchanges that have a level in common; costs have heavy tails, short conversations cost more."""
+    length = chance.randint(1, 2 * turns - 1)
+    dear = (1.5 if length < turns else 1.0) * (1 + rate) * chance.lognormvariate(0, 0.7)
+    slow = chance.lognormvariate(0, 0.4)
+    alike = chance.random() ** 0.3  # how likely this conversation's answers are to agree
+    for _ in range(length):
+        nano = 100_000 * dear * chance.lognormvariate(0, 0.6)
+        seconds = 0.4 * slow * chance.lognormvariate(0, 0.4)
+        yield Pair(
+            int(nano),
+            int(nano * SAVING * chance.lognormvariate(0, 0.4)),
+            seconds,
+            seconds * chance.lognormvariate(0.2, 0.3),
+            chance.random() < alike,
+        )
+
+
+def sample(seed: int, turns: int, conversations: int = 900) -> Replays:
+    """The sums of what was drawn out of so many conversations of traffic."""
+    chance = random.Random(seed)  # noqa: S311 (a simulation)
+    breakdown = Breakdown(())
+    gathering, key = Gathering(breakdown), ("ferry", ())
+    drawn: list[tuple[int, float, Pair]] = []
+    for number in range(conversations):
+        rate = RATES[number % 4 == 0]
+        if chance.random() < rate:
+            draw = chance.randrange(DRAWS)
+            drawn += [(draw, 1 / rate, pair) for pair in conversation(chance, rate, turns)]
+    for draw, w, pair in drawn:
+        code = (
+            PAIRED
+            | PRIMARY_COST
+            | CANDIDATE_COST
+            | NORMALISED
+            | TTFT
+            | SIMILARITY
+            | (AGREES if pair.agrees else AGREES // 2)
+        )
+        costs = (pair.primary_nano, pair.candidate_nano) * 2
+        seconds = (pair.primary_s * 1e6, pair.candidate_s * 1e6, 0, 0, 0, 0)
+        gathering.cell(key, draw, code, (1, 1, w, w * w, *costs, *(w * x for x in (*costs, *seconds, 0.5))))
+        gathering.bucket(key, "ttft", "primary", bucket(pair.primary_s), w)
+        gathering.bucket(key, "ttft", "candidate", bucket(pair.candidate_s), w)
+    [(_, cuts)] = gathering.cuts()
+    for draw, w, pair in drawn:
+        found = {"primary": bucket(pair.primary_s), "candidate": bucket(pair.candidate_s)}
+        below = [w * (at is not None and found[side] <= at) for at, (_, side, _) in zip(cuts, CUTS, strict=True)]
+        gathering.below(key, draw, below)
+    gathering.close()
+    return breakdown.replays[key]
+
+
+def bucket(seconds: float) -> int:
+    return floor(log(seconds) / log(BUCKET_WIDTH))
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Of the endless traffic: the mean difference of costs, its share of the primary's, seconds, agreement."""
+
+    difference_nano: float
+    change: float
+    disagree: float
+    primary_s: dict[float, float]
+    candidate_s: dict[float, float]
+
+
+@cache
+def truth(turns: int, conversations: int = 60_000) -> Truth:
+    """By counting a great deal of it, every conversation as often as it is in the traffic."""
+    chance = random.Random(99)  # noqa: S311 (a simulation)
+    pairs = [pair for n in range(conversations) for pair in conversation(chance, RATES[n % 4 == 0], turns)]
+    primary, candidate = sum(pair.primary_nano for pair in pairs), sum(pair.candidate_nano for pair in pairs)
+    sides = [sorted(pair.primary_s for pair in pairs), sorted(pair.candidate_s for pair in pairs)]
+    at = [{share: side[int(share * len(side))] for share in (0.5, 0.9, 0.95, 0.99)} for side in sides]
+    return Truth(
+        (candidate - primary) / len(pairs),
+        candidate / primary - 1,
+        sum(not pair.agrees for pair in pairs) / len(pairs),
+        *at,
+    )
