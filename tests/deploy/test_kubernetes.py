@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 import yaml
 
-from shadow import cli, service
+from shadow import cli, supervision
 from shadow.config import Config
 from shadow.configfile import parse
 from shadow.demo.provider import StandIn
@@ -152,7 +152,7 @@ def test_there_is_time_to_stop(which: str, request: pytest.FixtureRequest) -> No
     config = configured(objects)
     hook = our_container(pod).get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
     before_s = APPLICATION_STOP_S if len(containers(pod)) > 1 else float(hook[1])
-    ours_s = config.drain_delay_s + config.drain_s + forwarder.FLUSH_S + service.RECORDER_STOP_S
+    ours_s = config.drain_delay_s + config.drain_s + forwarder.FLUSH_S + supervision.RECORDER_STOP_S
     assert pod["spec"]["terminationGracePeriodSeconds"] >= before_s + ours_s
 
 
@@ -181,13 +181,14 @@ def configured(objects: list[Tree]) -> Config:
 
 
 def test_mounted_files_are_there(all_objects: list[Tree]) -> None:
-    """Each path in a container's arguments and configuration lies on a volume of the pod."""
+    """Each path in a container's arguments lies on a volume of the pod, and no volume on a file: /etc/shadow is one."""
     for pod in pods(all_objects):
         volumes = {each["name"] for each in pod["spec"].get("volumes", ())}
         for each in containers(pod):
             mounts = each.get("volumeMounts", [])
             assert {mount["name"] for mount in mounts} <= volumes
             places = tuple(mount["mountPath"] for mount in mounts)
+            assert not [place for place in places if Path(place).is_file()]
             assert not [word for word in each.get("args", ()) if word.startswith("/") and not word.startswith(places)]
 
 

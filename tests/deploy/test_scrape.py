@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ from shadow.demo.settings import Places
 from shadow.demo.traffic import send_all
 from shadow.demo.workload import calls
 from tests.deploy.dashboards import DASHBOARDS, ROOT, asked, queries
-from tests.end_to_end.sidecar import PATIENCE_S, free_addresses
+from tests.deploy.waiting import until
+from tests.end_to_end.sidecar import free_addresses
 
 pytestmark = pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed (Debian)")
 
@@ -71,17 +72,6 @@ async def prometheus(directory: Path, target: str) -> AsyncIterator[Prometheus]:
     finally:
         process.terminate()
         await process.wait()
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                if await holds():
-                    return
-            except aiohttp.ClientError:
-                pass  # the server is starting
-            await asyncio.sleep(0.2)
 
 
 async def test_dashboards_have_data_and_alerts_are_quiet(tmp_path: Path) -> None:
