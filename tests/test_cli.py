@@ -14,8 +14,10 @@ from shadow.cli.options import Moment
 from shadow.cli.report import REPORT_NICENESS
 from shadow.exchange import Recorded
 from shadow.fingerprint import fingerprint
+from tests.clickhouse import Database
 from tests.end_to_end.sidecar import free_addresses
 from tests.report.population import exchange, observation, replay, store
+from tests.store.clickhouse.fleet import ship_into
 
 SMALLEST = "upstream: {url: 'https://openrouter.ai'}\n"
 
@@ -259,3 +261,36 @@ def test_erase_needs_a_store(config: Path) -> None:
     result = shadow("erase", "-c", config, "--tenant", "a", "--yes")
     assert result.exit_code == 3
     assert "not erased: " in result.stderr
+
+
+def test_a_report_on_a_fleet_is_read_where_its_rows_meet(database: Path, clickhouse_database: Database) -> None:
+    """With ClickHouse in the configuration, the rows of all pods; with --db this pod's."""
+    ship_into(database, clickhouse_database)
+    settings = f"{{url: '{clickhouse_database.server.url}', database: {clickhouse_database.name}}}"
+    config = database.with_name("fleet.yaml")
+    config.write_text(f"{SMALLEST}store: {{path: nothing.db, clickhouse: {settings}}}\n")
+    assert (
+        shadow("report", "-c", config, "--by", "tenant").output
+        == shadow("report", "--db", database, "--by", "tenant").output
+    )
+
+
+def test_a_clickhouse_that_cannot_be_reached_is_exit_code_3(tmp_path: Path) -> None:
+    """With a sentence that says where."""
+    config = tmp_path / "shadow.yaml"
+    config.write_text(SMALLEST + "store: {clickhouse: {url: 'http://127.0.0.1:1'}}\n")
+    found = shadow("report", "-c", config)
+    assert (found.exit_code, found.output) == (
+        3,
+        "shadow: http://127.0.0.1:1 cannot be reached: ClientConnectorError\n",
+    )
+
+
+def test_a_fleet_without_tables_is_exit_code_3(tmp_path: Path, clickhouse_database: Database) -> None:
+    """Nothing was ever shipped there, or to another database."""
+    config = tmp_path / "shadow.yaml"
+    settings = f"{{url: '{clickhouse_database.server.url}', database: {clickhouse_database.name}}}"
+    config.write_text(f"{SMALLEST}store: {{clickhouse: {settings}}}\n")
+    found = shadow("report", "-c", config)
+    assert found.exit_code == 3
+    assert "lacks tables" in found.output

@@ -44,14 +44,13 @@ CREATE TABLE IF NOT EXISTS shadow.replays (
     primary_schema_valid Nullable(UInt8), refused Nullable(UInt8), primary_refused Nullable(UInt8),
     text_similarity Nullable(Float64), agreement_notes Nullable(String),
     tenant Nullable(String), feature Nullable(String), plan Nullable(String), key_fingerprint Nullable(String),
-    primary_outcome String, primary_status Nullable(Int64), primary_inference Nullable(UInt8),
-    primary_stream Nullable(UInt8), primary_request_model Nullable(String), primary_response_model Nullable(String),
-    primary_provider Nullable(String), primary_input_tokens Nullable(Int64), primary_output_tokens Nullable(Int64),
-    primary_cost_nano_usd Nullable(Int64), primary_cost_normalised_nano_usd Nullable(Int64),
-    primary_cost_source Nullable(String), primary_ttft_s Nullable(Float64), primary_total_s Nullable(Float64),
-    primary_tpot_s Nullable(Float64), primary_ttft_bucket Nullable(Int16), primary_total_bucket Nullable(Int16),
-    primary_tpot_bucket Nullable(Int16), primary_finish_reason Nullable(String), primary_error_kind Nullable(String),
-    primary_features Nullable(String)
+    primary_outcome String, primary_error_kind Nullable(String), primary_request_model Nullable(String),
+    primary_cost_nano_usd Nullable(Int64),
+    draw Nullable(Int16), code Nullable(Int64), w Nullable(Float64), p_cost Nullable(Int64), c_cost Nullable(Int64),
+    p_normalised Nullable(Int64), c_normalised Nullable(Int64), p_ttft Nullable(Int16), c_ttft Nullable(Int16),
+    p_total Nullable(Int16), c_total Nullable(Int16), p_tpot Nullable(Int16), c_tpot Nullable(Int16),
+    p_ttft_us Nullable(Int64), c_ttft_us Nullable(Int64), p_total_us Nullable(Int64), c_total_us Nullable(Int64),
+    p_tpot_us Nullable(Int64), c_tpot_us Nullable(Int64), similarity Nullable(Float64)
 ) ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(day) ORDER BY (exchange_id, arm);
 

@@ -15,6 +15,7 @@ from shadow.report.totals import Dimension, Scope
 
 if TYPE_CHECKING:
     from shadow.report.comparison import Report
+    from shadow.store.source import Source
 
 REPORT_NICENESS: Final = 10  # in a pod, requests come first
 TEXT_COLUMNS: Final = 100  # of a report in a pipe or a file
@@ -44,10 +45,13 @@ def report(config_path: Path | None, db: Path | None, style: str, out: Path | No
     \b
     shadow report -c shadow.yaml --since 7d
     shadow report --db shadow.db --by tenant,feature --where tenant=acme --format json
+
+    Where the configuration names a ClickHouse, the rows of all pods are read there; --db reads one pod's.
     """
     from shadow.report import as_json, text
     from shadow.store.errors import StoreError
     from shadow.store.reading import ForeignFileError
+    from shadow.store.source import source
 
     if (config_path is None) == (db is None):
         raise click.UsageError("give either -c CONFIG or --db PATH")
@@ -56,11 +60,11 @@ def report(config_path: Path | None, db: Path | None, style: str, out: Path | No
     if asked.since and asked.until and asked.until <= asked.since:
         raise click.UsageError("--until must be later than --since")
     config = None if config_path is None else read(config_path, secrets=False)
-    path = cast("Path", db if config is None else config.store.path)
+    where = cast("Path", db) if config is None else source(config.store)
     try:
-        found = _compared(path, asked, always_broken_down=style == "json")
+        found = _compared(where, asked, always_broken_down=style == "json")
         if not found.candidates:
-            _check_candidate(path, asked, {one.name for one in config.candidates} if config else set())
+            _check_candidate(where, asked, {one.name for one in config.candidates} if config else set())
     except StoreError as error:
         hint = "; give a configuration with -c" if db and isinstance(error, ForeignFileError) else ""
         fail(f"{error}{hint}", EXIT_STORE)
@@ -76,26 +80,26 @@ def report(config_path: Path | None, db: Path | None, style: str, out: Path | No
         write(out, rendered)
 
 
-def _compared(path: Path, asked: Scope, *, always_broken_down: bool) -> "Report":
+def _compared(where: "Source", asked: Scope, *, always_broken_down: bool) -> "Report":
     """The report. Of traffic without replays the breakdowns are all there is, and nobody need ask for them."""
     from shadow.report.comparison import compare
-    from shadow.store import aggregates
+    from shadow.store.source import read
 
     if always_broken_down and not asked.breakdowns:
         asked = replace(asked, breakdowns=BREAKDOWNS)
-    found = compare(aggregates.read(path, asked), asked)
+    found = compare(read(where, asked), asked)
     if asked.breakdowns or found.candidates or not found.traffic.exchanges:
         return found
-    return _compared(path, asked, always_broken_down=True)
+    return _compared(where, asked, always_broken_down=True)
 
 
-def _check_candidate(path: Path, asked: Scope, configured: set[str]) -> None:
+def _check_candidate(where: "Source", asked: Scope, configured: set[str]) -> None:
     """A candidate that nobody knows, where there are others, is a slip of the hand."""
     from shadow.report.layout import safe
-    from shadow.store import aggregates
+    from shadow.store.source import arms
 
     if asked.candidate is None or asked.candidate in configured:
         return
-    known = aggregates.arms(path, asked)
+    known = arms(where, asked)
     if known and asked.candidate not in known:
         raise click.BadParameter(f"There are replays to: {', '.join(map(safe, known))}.", param_hint="--candidate")

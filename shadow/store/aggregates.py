@@ -6,19 +6,15 @@ read by two connections side by side, each with half of the draws: sums add up.
 
 import sqlite3
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from heapq import nlargest
 from pathlib import Path
-from typing import Final
 
-from shadow.report.totals import OTHERS, Breakdown, Dimension, Loss, Scope, Segment, Totals, Traffic
+from shadow.report.totals import Loss, Scope, Totals
+from shadow.store.engines import add_up, began
 from shadow.store.ids import floor
 from shadow.store.queries import ENDS
 from shadow.store.reading import connections, unreadable
-from shadow.store.sums import Period, gather, shares
-
-SEGMENTS_MAX: Final = 200  # of one breakdown, the largest: more than anybody reads; the rest is summed up as others
+from shadow.store.sums import Period, shares
 
 
 def read(path: Path, scope: Scope) -> Totals:
@@ -42,20 +38,11 @@ def arms(path: Path, scope: Scope) -> tuple[str, ...]:
 
 
 def _read(opened: Sequence[sqlite3.Connection], scope: Scope) -> Totals:
-    asked = (*scope.breakdowns, *([] if () in scope.breakdowns else [()]))  # the overall figures in any case
     found, loss = _period(opened[0], scope), _loss(opened[0], scope)
     if found is None:
-        return Totals([Breakdown(dimensions) for dimensions in asked], loss=loss)
+        return add_up((), None, scope, loss)
     period, first, last = found
-    parts = shares(opened, period, scope)
-    breakdowns = [_largest(by, parts[0].traffic(by)) for by in asked]
-    considered = {arm: (_began(first), _began(last)) for arm, (first, last) in parts[0].arms().items()}
-    with ThreadPoolExecutor(len(parts)) as pool:
-        for _ in pool.map(lambda part: part.add_up(breakdowns), parts):
-            pass
-        for index, breakdown in enumerate(breakdowns):
-            gather(index, breakdown, parts, pool.map)
-    return Totals(breakdowns, _began(first), _began(last), considered, loss)
+    return add_up(shares(opened, period, scope), (first, last), scope, loss)
 
 
 def _period(connection: sqlite3.Connection, scope: Scope) -> tuple[Period, bytes, bytes] | None:
@@ -71,17 +58,4 @@ def _loss(connection: sqlite3.Connection, scope: Scope) -> Loss | None:
     row = connection.execute("SELECT shipped, unshipped, last_id FROM losses").fetchone()
     if row is None or (scope.since and row[2] < floor(scope.since.timestamp())):
         return None
-    return Loss(row[0], row[1], _began(row[2]))
-
-
-def _began(exchange_id: bytes) -> float:
-    return int.from_bytes(exchange_id[:6]) / 1000
-
-
-def _largest(by: tuple[Dimension, ...], every: dict[Segment, Traffic]) -> Breakdown:
-    """The traffic of the segments with the most exchanges, and of all others together."""
-    kept = nlargest(SEGMENTS_MAX, every, key=lambda segment: every[segment].exchanges)
-    breakdown = Breakdown(by, {segment: every.pop(segment) for segment in kept}, merged=len(every))
-    for traffic in every.values():
-        breakdown.traffic.setdefault(OTHERS, Traffic()).add(traffic)
-    return breakdown
+    return Loss(row[0], row[1], began(row[2]))

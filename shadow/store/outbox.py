@@ -56,6 +56,8 @@ OLDEST: Final = "SELECT entered_at FROM outbox ORDER BY sequence LIMIT 1"
 WAITING: Final = """SELECT max(target), max(CASE WHEN walk_until IS NOT NULL THEN walked END),
     (SELECT min(exchange_id) FROM outbox) FROM shipping"""
 BEYOND: Final = b"\xff" * 17
+REPLAYS: Final = """JOIN replays r ON r.exchange_id = e.exchange_id LEFT JOIN arms a ON a.arm = r.arm
+    LEFT JOIN pairs p ON p.exchange_id = r.exchange_id AND p.arm = a.id"""
 LARGEST: Final = (1 << 63) - 1
 
 
@@ -137,8 +139,9 @@ async def shipped_before(connection: aiosqlite.Connection) -> bytes | None:
 
 def select(columns: str, *, replays: bool) -> str:
     """The query of a range of entries: for each exchange or each of its replays, id, version, then `columns`."""
-    joined = "JOIN replays r USING (exchange_id)" if replays else ""
-    return f"""SELECT e.exchange_id, o.sequence, {columns} FROM outbox o JOIN exchanges e USING (exchange_id) {joined}
+    joined = REPLAYS if replays else ""
+    return f"""SELECT e.exchange_id, o.sequence, {columns}
+        FROM outbox o JOIN exchanges e ON e.exchange_id = o.exchange_id {joined}
         WHERE o.sequence > ? AND o.sequence <= ? ORDER BY o.sequence"""  # noqa: S608 (our own names)
 
 

@@ -59,14 +59,14 @@ NUMBERED_INDEX: Final = "CREATE UNIQUE INDEX temp.m{index}_of ON m{index} (segme
 # The tried replays of a share of the draws, read in the order in which they lie.
 _PAIRS: Final = """FROM {source} k CROSS JOIN pairs p ON p.arm = k.arm AND p.segment = k.segment
     AND p.draw >= ? AND p.draw < ? WHERE p.exchange_id >= ? AND p.exchange_id < ?"""
-_SUMS: Final = (
+CELL: Final = (
     *("COUNT(*)", "COUNT(w)", "SUM(w)", "SUM(w * w)"),
     *(f"SUM({column})" for column in EXACT),
     *(f"SUM(w * {column})" for column in WEIGHTED),
 )
-SUMS: Final = tuple(f"x{number}" for number in range(len(_SUMS)))
+SUMS: Final = tuple(f"x{number}" for number in range(len(CELL)))
 CELLS: Final = f"""CREATE TEMP TABLE cells AS SELECT k.arm AS arm, k.segment AS segment, p.draw AS draw, p.code AS code,
-    {", ".join(f"{what} AS {name}" for what, name in zip(_SUMS, SUMS, strict=True))}
+    {", ".join(f"{what} AS {name}" for what, name in zip(CELL, SUMS, strict=True))}
     {_PAIRS.format(source="wanted")} GROUP BY k.rowid, p.draw, p.code"""
 CELLS_OF: Final = f"""SELECT a.arm, m.number, c.draw, c.code, {", ".join(f"SUM(c.{name})" for name in SUMS)}
     FROM cells c JOIN temp.m{{index}} m ON m.segment = c.segment JOIN arms a ON a.id = c.arm

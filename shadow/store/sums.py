@@ -1,16 +1,15 @@
 """A scope, added up inside SQLite by one connection or two side by side, each with its share of the draws."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 from shadow.exchange import CONTROL
-from shadow.report.gathering import Gathering, Key
-from shadow.report.totals import DRAWS, OTHERS, Breakdown, Dimension, Scope, Segment, Traffic
+from shadow.report.totals import DRAWS, Breakdown, Dimension, Scope, Segment, Traffic
 from shadow.store import queries
-from shadow.store.summed import CALL, COST, FEATURE, GONE, NO_ERROR, SPAN_BYTES, TENANT, WHOLE
+from shadow.store.engines import listed, traffic_of
+from shadow.store.summed import SPAN_BYTES
 
 Ids = tuple[bytes, bytes]  # a range of exchange ids, its end left out
 
@@ -57,7 +56,7 @@ class Share:
             said = query.format(condition=condition, dimensions=dimensions)
             for known, kind, count, nano, *segment in self._execute(said, [*ids, *self._values]):
                 traffic = found.setdefault(tuple(value or None for value in segment), Traffic())
-                traffic.add(_traffic(known, kind, count, nano))
+                traffic.add(traffic_of(known, kind, count, nano))
         return found
 
     def arms(self) -> dict[str, Ids]:
@@ -138,59 +137,7 @@ class Share:
         return self._connection.execute(query, values)
 
 
-def listed(breakdown: Breakdown) -> list[Segment | str]:
-    """A breakdown's segments by their numbers."""
-    if not breakdown.dimensions:
-        return [()]
-    return [OTHERS, *(segment for segment in breakdown.traffic if isinstance(segment, tuple))]
-
-
 def shares(opened: Sequence[sqlite3.Connection], period: Period, scope: Scope) -> list[Share]:
     """The connections, each with its share of the draws."""
     bounds = [DRAWS * part // len(opened) for part in range(len(opened) + 1)]
     return [Share(one, draws, period, scope) for one, draws in zip(opened, pairwise(bounds), strict=True)]
-
-
-def gather(index: int, breakdown: Breakdown, parts: Sequence[Share], below: Any) -> None:
-    """Put the sums of all shares into a breakdown. `below` maps a function over the shares, side by side."""
-    segments, gathering = listed(breakdown), Gathering(breakdown)
-
-    def key(arm: str, number: int) -> Key:
-        return arm, segments[number]
-
-    for arm, number, outcome, reason, possible, *sums in parts[0].outcomes(index):
-        gathering.outcomes(key(arm, number), outcome, reason, bool(possible), sums)
-    for part in parts:
-        for arm, number, draw, code, *sums in part.cells(index):
-            gathering.cell(key(arm, number), draw, code, sums)
-        for arm, number, duration, bucket, weight in part.histograms(index):
-            name, side = queries.SIDES[duration]
-            gathering.bucket(key(arm, number), name, side, bucket, weight)
-    numbers = {segment: number for number, segment in enumerate(segments)}
-    cuts = [(numbers[segment], *buckets, arm) for (arm, segment), buckets in gathering.cuts()]
-    for rows in below(lambda part: part.below(index, cuts), parts):
-        for arm, number, draw, *weights in rows:
-            gathering.below(key(arm, number), draw, weights)
-    gathering.close()
-
-
-def _traffic(known: int, kind: str, count: int, nano: int) -> Traffic:
-    """A group of exchanges of which the same is known, `count` of them."""
-    if not known & CALL:
-        return Traffic(exchanges=count)
-    cancelled = bool(known & GONE)
-    answered = known & (WHOLE | NO_ERROR) == WHOLE | NO_ERROR
-    failed = not answered and not cancelled
-    return Traffic(
-        exchanges=count,
-        calls=count,
-        answered=count * answered,
-        errors=count * failed,
-        cancelled=count * cancelled,
-        cost_unknown=count * ((answered or cancelled) and not known & COST),
-        cost_known=count * bool(known & COST),
-        cost_nano=nano,
-        no_tenant=count * (not known & TENANT),
-        no_feature=count * (not known & FEATURE),
-        error_kinds=Counter({kind or "unknown": count} if failed else {}),
-    )

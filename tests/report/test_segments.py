@@ -10,7 +10,7 @@ from shadow.report.figures import Figures
 from shadow.report.layout import columns, painter
 from shadow.report.segments import SHOWN, by_segment, carried, shown
 from shadow.report.totals import Scope
-from shadow.store import aggregates
+from shadow.store import engines
 from shadow.store.aggregates import read
 from tests.report.population import MILLION, exchange, mixed, observation, replay, store, usd
 
@@ -51,7 +51,7 @@ def test_a_screen_of_segments_is_shown(tmp_path: Path) -> None:
 
 def test_others_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments that were merged stand in one line that says how many they are."""
-    monkeypatch.setattr(aggregates, "SEGMENTS_MAX", 1)
+    monkeypatch.setattr(engines, "SEGMENTS_MAX", 1)
     shown = lines_of(stored(tmp_path / "shadow.db", ["acme", "acme", "b", "c"]), Scope())
     assert sum(line.startswith("  2 others") for line in shown) == 3
 

@@ -8,7 +8,7 @@ import pytest
 
 from shadow.exchange import Recorded, ReplayOutcome
 from shadow.report.totals import OTHERS, Replays, Scope, Totals, Traffic
-from shadow.store import aggregates, reading
+from shadow.store import engines, reading
 from shadow.store.aggregates import arms, read
 from tests.report.population import BEGUN, exchange, mixed, observation, replay, store, usd
 
@@ -101,7 +101,7 @@ class TestScope:
 
     def test_small_segments_are_together(self, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
         """The largest are listed; of the others the sum, and how many they are."""
-        monkeypatch.setattr(aggregates, "SEGMENTS_MAX", 1)
+        monkeypatch.setattr(engines, "SEGMENTS_MAX", 1)
         path = stored([pair(1, 1), pair(1, 1), pair(2, 1, tenant="b"), pair(4, 1, tenant="c")])
         found = read(path, Scope()).breakdowns[0]
         assert found.merged == 2

@@ -6,6 +6,9 @@
     client      the HTTP interface
     migrations  brings a server to this release's schema, or says that it cannot be used
     sql         values in the text of a query
+    queries     the statements that add a scope up
+    sums        a scope, added up there
+    aggregates  the sums that a report is computed from
     erase       removes a tenant
 
 The SQL is what a server of 2018 (18.16) and a current one both take.

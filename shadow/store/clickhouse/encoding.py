@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Final
 
-from shadow.store.clickhouse.schema import columns
+from shadow.store.clickhouse.schema import PAIR_COLUMNS, columns
 from shadow.store.rows import REPLAY_COLUMNS, Row
 
 MILLISECONDS_A_DAY: Final = 86_400_000
@@ -34,12 +34,14 @@ class Table:
 
     @property
     def selected(self) -> str:
-        """The columns that SQLite has, in the same order: of `e`, the exchange, and of `r`, the replay."""
+        """The columns that SQLite has, in the same order: of `e`, the exchange, `r`, the replay, `p`, the pair."""
         return ", ".join(self._expression(name) for name in self.names[len(HEAD_COLUMNS) :])
 
     def _expression(self, name: str) -> str:
         if self.name == "replays" and name in OF_A_REPLAY:
             return f"r.{name}"
+        if self.name == "replays" and name in PAIR_COLUMNS:
+            return f"p.{name}"
         return f"e.{name.removeprefix('primary_')}"
 
     def encode(self, rows: Iterable[Row], pod: str) -> bytes:

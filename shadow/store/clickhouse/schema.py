@@ -8,8 +8,8 @@ How they differ from SQLite's (`shadow.store.schema`), whose columns they all ha
 - `version` grows with every change of a row in its pod. ReplacingMergeTree keeps the row with the largest of those that
   share a key, so that a row sent twice, or sent again with its delayed cost, is one row. Before the engine has merged
   it is so only for who reads with FINAL.
-- A row of `replays` repeats what reports ask of its primary exchange (`tenant` to `key_fingerprint`, `primary_*`): a
-  pair is one row, because a join would hold one side of it in memory.
+- A row of `replays` repeats what reports ask of its primary exchange (`tenant` to `key_fingerprint`, `primary_*`), and
+  has what was summed up of the pair when it was written: a join would hold one side of it in memory.
 - Partitions are months: a pod with little traffic sends days of rows at once, and a block may not touch many.
 """
 
@@ -39,6 +39,13 @@ _FACTS: Final = """
 _ROW: Final = "exchange_id FixedString(16), day Date, pod String, version UInt64,"
 _WHO: Final = """
     tenant Nullable(String), feature Nullable(String), plan Nullable(String), key_fingerprint Nullable(String),"""
+# What SQLite's `pairs` has of a replay that was tried (`shadow.store.summed`); of others nothing.
+_PAIR: Final = """
+    draw Nullable(Int16), code Nullable(Int64), w Nullable(Float64), p_cost Nullable(Int64), c_cost Nullable(Int64),
+    p_normalised Nullable(Int64), c_normalised Nullable(Int64), p_ttft Nullable(Int16), c_ttft Nullable(Int16),
+    p_total Nullable(Int16), c_total Nullable(Int16), p_tpot Nullable(Int16), c_tpot Nullable(Int16),
+    p_ttft_us Nullable(Int64), c_ttft_us Nullable(Int64), p_total_us Nullable(Int64), c_total_us Nullable(Int64),
+    p_tpot_us Nullable(Int64), c_tpot_us Nullable(Int64), similarity Nullable(Float64)"""
 
 MIGRATIONS: Final = (
     Migration(
@@ -58,14 +65,8 @@ PARTITION BY toYYYYMM(day) ORDER BY exchange_id""",
     json_valid Nullable(UInt8), primary_json_valid Nullable(UInt8), schema_valid Nullable(UInt8),
     primary_schema_valid Nullable(UInt8), refused Nullable(UInt8), primary_refused Nullable(UInt8),
     text_similarity Nullable(Float64), agreement_notes Nullable(String),{_WHO}
-    primary_outcome String, primary_status Nullable(Int64), primary_inference Nullable(UInt8),
-    primary_stream Nullable(UInt8), primary_request_model Nullable(String), primary_response_model Nullable(String),
-    primary_provider Nullable(String), primary_input_tokens Nullable(Int64), primary_output_tokens Nullable(Int64),
-    primary_cost_nano_usd Nullable(Int64), primary_cost_normalised_nano_usd Nullable(Int64),
-    primary_cost_source Nullable(String), primary_ttft_s Nullable(Float64), primary_total_s Nullable(Float64),
-    primary_tpot_s Nullable(Float64), primary_ttft_bucket Nullable(Int16), primary_total_bucket Nullable(Int16),
-    primary_tpot_bucket Nullable(Int16), primary_finish_reason Nullable(String), primary_error_kind Nullable(String),
-    primary_features Nullable(String)
+    primary_outcome String, primary_error_kind Nullable(String), primary_request_model Nullable(String),
+    primary_cost_nano_usd Nullable(Int64),{_PAIR}
 ) ENGINE = {{engine:replays:version}}
 PARTITION BY toYYYYMM(day) ORDER BY (exchange_id, arm)""",
         ),
@@ -86,6 +87,9 @@ _COLUMN: Final = re.compile(r"(\w+) (FixedString\(16\)|Date|UInt64|String|Nullab
 class Column:
     name: str
     type: str
+
+
+PAIR_COLUMNS: Final = tuple(re.findall(r"(\w+) Nullable", _PAIR))
 
 
 def columns(table: str) -> tuple[Column, ...]:

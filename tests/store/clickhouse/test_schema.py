@@ -1,10 +1,12 @@
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from shadow.store.clickhouse.encoding import HEAD_COLUMNS, OF_A_REPLAY
-from shadow.store.clickhouse.schema import MIGRATIONS, columns, script
+from shadow.store.clickhouse.schema import MIGRATIONS, PAIR_COLUMNS, columns, script
+from shadow.store.files import open_database
 from shadow.store.rows import EXCHANGE_COLUMNS
 from tests.clickhouse import Current, Database
 
@@ -19,8 +21,15 @@ def test_every_column_of_sqlite_has_its_place() -> None:
 
 def test_what_a_pair_repeats_is_of_the_exchange() -> None:
     """A repeated fact has the name of the column that it repeats."""
-    repeated = {name.removeprefix("primary_") for name in names("replays") - OF_A_REPLAY}
+    repeated = {name.removeprefix("primary_") for name in names("replays") - OF_A_REPLAY - set(PAIR_COLUMNS)}
     assert repeated <= names("exchanges")
+
+
+def test_what_is_summed_up_of_a_pair_is_sent(tmp_path: Path) -> None:
+    """Every figure that SQLite keeps of a pair while it is written, but for the numbers of its own."""
+    with closing(open_database(tmp_path / "shadow.db")) as database:
+        kept = {name for _, name, *_ in database.execute("PRAGMA table_info(pairs)")}
+    assert set(PAIR_COLUMNS) == kept - {"arm", "segment", "exchange_id"}
 
 
 def test_the_script_makes_the_tables(clickhouse_database: Database) -> None:
