@@ -125,10 +125,13 @@ KEPT_REQUEST_HEADERS: Final = frozenset(
         "content-encoding",
         "user-agent",
         "x-openrouter-cache",
+        "x-provider-api-keys",  # that it was there, never what it held
         "x-session-id",
         "x-shadow-replay",  # set by a sidecar on its replays: a shadow is never shadowed
         "x-shadow-sample",
+        "x-stainless-read-timeout",
         "x-stainless-retry-count",
+        "x-stainless-timeout",
     }
 )
 KEPT_RESPONSE_HEADERS: Final = frozenset(
@@ -238,6 +241,8 @@ class Observation:
     `inference` tells whether the exchange is a model call at all; where False, only transport facts are set.
     `error_kind` is None for a good answer, else a word from the closed set in `shadow.wire.errors`.
     `features` is a subset of `shadow.wire.features.FEATURES`. `anomalies` names what was odd, from closed sets.
+    `byok` tells whether the caller's own provider key paid for it, `client_timeout_s` after how many seconds without a
+    byte the client says that it gives up; None where neither is told.
     """
 
     inference: bool = False
@@ -254,6 +259,8 @@ class Observation:
     features: frozenset[str] = frozenset()
     anomalies: tuple[str, ...] = ()
     answer: Answer = field(default_factory=Answer)
+    byok: bool | None = None
+    client_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +302,8 @@ class Replay:
     the draw would have included it: 0 where consent is withheld, None where no draw took place. `exchange` and
     `observation` are the candidate's own, set where something was sent and observed. `conversation` is a number below
     2 ** 63 that the exchanges share which are drawn together, set where one was drawn and may be sent. `charged_usd`
-    takes the place of what was reserved of the arm's budget; None where nothing was.
+    takes the place of what was reserved of the arm's budget; None where nothing was. `rejected_parameter` is the one
+    that the candidate named where it refused the request for its form.
     """
 
     exchange_id: str
@@ -310,6 +318,7 @@ class Replay:
     conversation: int | None = None
     bodies: Bodies | None = None
     charged_usd: Decimal | None = None
+    rejected_parameter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ CREATE TABLE IF NOT EXISTS shadow.exchanges (
     largest_gap_s Nullable(Float64), ttft_bucket Nullable(Int16), total_bucket Nullable(Int16),
     tpot_bucket Nullable(Int16), finish_reason Nullable(String), error_kind Nullable(String),
     features Nullable(String), anomalies Nullable(String), request_bytes Nullable(Int64),
-    response_bytes Nullable(Int64)
+    response_bytes Nullable(Int64),
+    byok Nullable(UInt8), client_timeout_s Nullable(Float64)
 ) ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/shadow/exchanges', '{replica}', version)
 PARTITION BY toYYYYMM(day) ORDER BY exchange_id;
 
@@ -42,9 +43,10 @@ CREATE TABLE IF NOT EXISTS shadow.replays (
     finish_reason_same Nullable(UInt8), tool_names_same Nullable(UInt8), tool_calls_same Nullable(UInt8),
     json_valid Nullable(UInt8), primary_json_valid Nullable(UInt8), schema_valid Nullable(UInt8),
     primary_schema_valid Nullable(UInt8), refused Nullable(UInt8), primary_refused Nullable(UInt8),
-    text_similarity Nullable(Float64), agreement_notes Nullable(String),
+    text_similarity Nullable(Float64), agreement_notes Nullable(String), rejected_parameter Nullable(String),
     tenant Nullable(String), feature Nullable(String), plan Nullable(String), key_fingerprint Nullable(String),
     primary_outcome String, primary_error_kind Nullable(String), primary_request_model Nullable(String),
+    primary_features Nullable(String),
     primary_cost_nano_usd Nullable(Int64),
     draw Nullable(Int16), code Nullable(Int64), w Nullable(Float64), p_cost Nullable(Int64), c_cost Nullable(Int64),
     p_normalised Nullable(Int64), c_normalised Nullable(Int64), p_ttft Nullable(Int16), c_ttft Nullable(Int16),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from shadow.exchange import PRIMARY, Attribution, Outcome
-from shadow.forward.headers import KEPT_OF_ANSWER, KEPT_OF_REQUEST, kept
+from shadow.forward.headers import KEPT_OF_ANSWER, kept, kept_of_request
 from shadow.forward.heads import Fields
 from shadow.frames import Captured, pack
 
@@ -156,7 +156,7 @@ class Capture:
             "method": self.method[:METHOD_CHARACTERS].decode("latin-1"),
             "path": path.decode("utf-8", "replace")[:PATH_CHARACTERS],
             "attribution": self._attribution,
-            "request_headers": kept(self.fields, KEPT_OF_REQUEST),
+            "request_headers": kept_of_request(self.fields),
             "outcome": outcome,
             "status": self.status,
             "response_headers": kept(self._answer_fields, KEPT_OF_ANSWER),

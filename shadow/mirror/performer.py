@@ -23,6 +23,7 @@ from shadow.mirror.replay import Target, open_session, send
 from shadow.mirror.waiting import Waiting
 from shadow.tasks import spawn
 from shadow.wire.agreement import agreement
+from shadow.wire.errors import rejected_parameter
 from shadow.wire.observe import READER_FAILED, observe
 from shadow.wire.prices import PriceBook
 
@@ -200,6 +201,7 @@ def judged(planned: Planned, exchange: Exchange, book: PriceBook) -> Replay:
         observation,
         agreement(planned.observation, observation, planned.body) if reason is None else None,
         planned.conversation,
+        rejected_parameter=rejected_parameter(exchange.response_body.head) if reason is Failed.PARAM_REJECTED else None,
     )
 
 

@@ -25,6 +25,7 @@ COST_COLUMNS: Final = tuple(column for column in FACT_COLUMNS if "cost_" in colu
 EXCHANGE_COLUMNS: Final = (
     *("exchange_id", "outcome", "tenant", "feature", "plan", "key_fingerprint", "method", "path"),
     *FACT_COLUMNS,
+    *("byok", "client_timeout_s"),
 )
 AGREEMENT_COLUMNS: Final = (
     *("finish_reason_same", "tool_calls_same", "json_valid", "text_similarity"),
@@ -32,7 +33,7 @@ AGREEMENT_COLUMNS: Final = (
     *("primary_json_valid", "primary_schema_valid", "primary_refused", "agreement_notes"),
 )
 # What is written where a replay ends; its identity, its part in the sample and `sent_at` are there before.
-ENDING_COLUMNS: Final = ("outcome", "reason", "rewrite", *FACT_COLUMNS, *AGREEMENT_COLUMNS)
+ENDING_COLUMNS: Final = ("outcome", "reason", "rewrite", *FACT_COLUMNS, *AGREEMENT_COLUMNS, "rejected_parameter")
 REPLAY_COLUMNS: Final = ("exchange_id", "arm", "probability", "conversation", *ENDING_COLUMNS)
 # What there is of a replay that was not sent, as nearly all are: the rest stays NULL, and is not bound to be so.
 UNSENT_COLUMNS: Final = ("exchange_id", "arm", "probability", "conversation", "outcome", "reason", "rewrite")
@@ -77,6 +78,8 @@ def exchange_row(recorded: Recorded) -> Row:
         _text(exchange.method),
         _text(exchange.path),
         *_facts(exchange, recorded.observation),
+        recorded.observation.byok,
+        recorded.observation.client_timeout_s,
     )
 
 
@@ -141,8 +144,14 @@ def _ending(replay: Replay) -> Row:
     facts = _NO_FACTS
     if replay.exchange is not None:
         facts = _facts(replay.exchange, replay.observation or Observation())
-    outcome, reason = replay.outcome.value, _text(replay.reason)
-    return (outcome, reason, _rewrite(replay.rewrite), *facts, *_agreement(replay.agreement or Agreement()))
+    return (
+        replay.outcome.value,
+        _text(replay.reason),
+        _rewrite(replay.rewrite),
+        *facts,
+        *_agreement(replay.agreement or Agreement()),
+        _text(replay.rejected_parameter),
+    )
 
 
 def _facts(exchange: Exchange, seen: Observation) -> Row:

@@ -83,14 +83,17 @@ MIGRATIONS: Final = (
         ),
     ),
     Migration(
-        "0002-more-of-agreement",
-        tuple(
-            f"ALTER TABLE replays ADD COLUMN {column}"
-            for column in (
-                *("tool_names_same INTEGER", "schema_valid INTEGER", "refused INTEGER"),
-                *("primary_json_valid INTEGER", "primary_schema_valid INTEGER", "primary_refused INTEGER"),
-                "agreement_notes TEXT",
-            )
+        "0002-more-facts",
+        (
+            *(f"ALTER TABLE exchanges ADD COLUMN {column}" for column in ("byok INTEGER", "client_timeout_s REAL")),
+            *(
+                f"ALTER TABLE replays ADD COLUMN {column}"
+                for column in (
+                    *("tool_names_same INTEGER", "schema_valid INTEGER", "refused INTEGER"),
+                    *("primary_json_valid INTEGER", "primary_schema_valid INTEGER", "primary_refused INTEGER"),
+                    *("agreement_notes TEXT", "rejected_parameter TEXT"),
+                )
+            ),
         ),
     ),
     Migration(

@@ -146,6 +146,7 @@ _PARAMETER: Final = re.compile(  # names that are no words of ordinary sentences
     r"|stream_options|include_usage|tool_choice|parallel_tool_calls|response_format|json_schema|json_object"
     r"|reasoning_effort|service_tier|prompt_cache_key|verbosity|strict)\b"
 )
+PARAMETER_CHARACTERS: Final = 64  # a name of an API's; a longer one is somebody's prose
 _MESSAGE_CHARACTERS: Final = 4096  # of a message, what is searched: the reason comes first
 
 
@@ -162,6 +163,22 @@ def error_kind(status: int | None, document: Any) -> ErrorKind | None:
     if number in _ABOUT_THE_REQUEST:
         return _about_the_request(fault, number)
     return by_status(number) if number else ErrorKind.UNKNOWN
+
+
+def rejected_parameter(body: bytes) -> str | None:
+    """The parameter that an error's answer names as the reason; None where it names none."""
+    try:
+        fault = _fault(parse(body)) or {}
+    except JSONError:
+        return None
+    for detail in _details(fault):
+        place = [part for part in sequence(detail.get("loc")) if isinstance(part, str) and part != "body"]
+        if place:
+            return place[0][:PARAMETER_CHARACTERS]
+    if named := _parameter(fault):
+        return named[:PARAMETER_CHARACTERS]
+    found = _PARAMETER.search(_message(fault))
+    return found[0] if found else None
 
 
 def by_status(status: int | None) -> ErrorKind:
@@ -235,13 +252,18 @@ def _number(fault: Mapping[str, Any]) -> int | None:
 
 
 def _about_the_request(fault: Mapping[str, Any], number: int) -> ErrorKind:
-    parameter = re.split(r"[.\[]", text(fault.get("param")))[0]
-    if parameter and parameter not in _NOT_PARAMETERS:
+    if _parameter(fault):
         return ErrorKind.PARAM_REJECTED
     message = _message(fault)
     if _NO_SUCH_PARAMETER.search(message) or (_PARAMETER.search(message) and _NOT_TAKEN.search(message)):
         return ErrorKind.PARAM_REJECTED
     return by_status(number)
+
+
+def _parameter(fault: Mapping[str, Any]) -> str | None:
+    """The request's own field that the error names; None where it names what every request has."""
+    named = re.split(r"[.\[]", text(fault.get("param")))[0]
+    return named if named and named not in _NOT_PARAMETERS else None
 
 
 def _message(fault: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ FEATURES: Final = frozenset(
         "presets",  # part of the prompt is kept at OpenRouter
         "transforms",  # the prompt may be shortened on the way
         "service_tier",
+        "provider_keys",  # sent along in a header: the caller's own keys of providers
         "stateful",  # kept at the provider, or continuing what is kept there
         "long_context",
     }

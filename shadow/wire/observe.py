@@ -4,6 +4,7 @@ Whatever a provider sends, `observe` returns an observation. What is wrong with 
 anomaly; what is wrong with this code is the anomaly `reader_failed`, and a line in the log.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -21,6 +22,9 @@ from shadow.wire.timings import read_timings
 from shadow.wire.usage import Reported, read_usage, reported
 
 READER_FAILED: Final = "reader_failed"
+PROVIDER_KEYS: Final = "provider_keys"
+CLIENT_TIMEOUTS: Final = ("x-stainless-read-timeout", "x-stainless-timeout")  # of the Python library; of the Node one
+NUMBER: Final = re.compile(r"\d{1,6}(\.\d{1,3})?")
 RESPONSE_CACHE_HIT: Final = "response_cache_hit"
 ANOMALIES: Final = (
     answer.ANOMALIES
@@ -86,10 +90,27 @@ def _observe(exchange: Exchange, endpoint: Endpoint, request: InferenceRequest |
         timings=read_timings(exchange, reading, decoded.arrivals, counts.output_tokens),
         finish_reason=reading.finish_reason,
         error_kind=reading.error_kind and reading.error_kind.value,
-        features=request.features if request else frozenset(),
+        features=_features(exchange, request),
         anomalies=(*reading.anomalies, *_anomalies(request, stated, from_cache=from_cache)),
         answer=reading.answer,
+        byok=stated.is_byok if stated else None,
+        client_timeout_s=_client_timeout_s(exchange),
     )
+
+
+def _features(exchange: Exchange, request: InferenceRequest | None) -> frozenset[str]:
+    """What the request makes use of, in its body and in its headers."""
+    found = request.features if request else frozenset()
+    return found | {PROVIDER_KEYS} if header(exchange.request_headers, "x-provider-api-keys") else found
+
+
+def _client_timeout_s(exchange: Exchange) -> float | None:
+    """After how long without a byte the client gives up, as OpenAI's libraries say it, in seconds."""
+    for name in CLIENT_TIMEOUTS:
+        said = header(exchange.request_headers, name) or ""
+        if NUMBER.fullmatch(said):
+            return float(said)
+    return None
 
 
 def _anomalies(request: InferenceRequest | None, stated: Reported | None, *, from_cache: bool) -> Iterator[str]:

@@ -68,6 +68,8 @@ def observation(**changes: Any) -> Observation:
         timings=Timings(0.25, 0.5, tpot_s=0.01, largest_gap_s=0.1, total_s=2.5),
         finish_reason="stop",
         features=frozenset({"tools", "streaming"}),
+        byok=False,
+        client_timeout_s=600.0,
     )
     return replace(plain, **changes)
 

@@ -93,6 +93,8 @@ def test_an_exchange_becomes_a_row() -> None:
         "anomalies": "[]",
         "request_bytes": 2,
         "response_bytes": 2,
+        "byok": False,
+        "client_timeout_s": 600.0,
     }
 
 

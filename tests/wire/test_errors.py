@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shadow.exchange import Observation
-from shadow.wire.errors import ERROR_KINDS, ErrorKind, by_status, error_kind
+from shadow.wire.errors import ERROR_KINDS, ErrorKind, by_status, error_kind, rejected_parameter
 from tests.wire.exchanges import chunk, seen, stream
 
 
@@ -253,3 +253,24 @@ def test_the_kinds_are_closed() -> None:
 def test_a_good_answer_is_no_error() -> None:
     """Neither an answer nor its null error is a fault."""
     assert error_kind(200, {"choices": [{"message": {"content": "error"}}], "error": None}) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (
+            b'{"error":{"message":"Unsupported parameter","param":"logit_bias","code":"unsupported_parameter"}}',
+            "logit_bias",
+        ),
+        (b'{"error":{"message":"bad","param":"tools[0].function"}}', "tools"),
+        (b'{"error":{"message":"no such model","param":"model"}}', None),
+        (b'{"detail":[{"type":"extra_forbidden","loc":["body","top_k"],"msg":"Extra inputs"}]}', "top_k"),
+        (b'{"error":{"message":"This endpoint does not support parallel_tool_calls."}}', "parallel_tool_calls"),
+        (b'{"error":{"message":"Bad request"}}', None),
+        (b"<html>", None),
+        (b'{"error":{"param":"%s"}}' % (b"x" * 500), "x" * 64),
+    ],
+)
+def test_the_parameter_that_was_refused_is_named(body: bytes, named: str | None) -> None:
+    """In the field for it, in FastAPI's list, or in the sentence; what every request has is no parameter."""
+    assert rejected_parameter(body) == named

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from shadow.exchange import UNKNOWN_COST, Body, Observation, Outcome
+from shadow.exchange import UNKNOWN_COST, Body, Headers, Observation, Outcome
 from shadow.wire.observe import ANOMALIES, observe, read
 from tests import recorded
 from tests.wire.exchanges import BOOK, chunk, exchange, from_recording, seen, stream
@@ -161,3 +161,31 @@ def test_recorded_answers_are_read_without_complaint(host: str) -> None:
         assert observation.inference
         assert ANOMALIES.issuperset(observation.anomalies)
         assert observation.error_kind or observation.usage.input_tokens is not None, row["name"]
+
+
+def test_provider_keys_in_a_header_are_a_feature() -> None:
+    """Beside those of the body."""
+    sent = (("x-provider-api-keys", "present"),)
+    assert seen(b"{}", request={"stream": True}, request_headers=sent).features == {"stream", "provider_keys"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ((("x-stainless-read-timeout", "600"),), 600.0),
+        ((("x-stainless-timeout", "2.5"),), 2.5),
+        ((("x-stainless-read-timeout", "NOT_GIVEN"), ("x-stainless-timeout", "60")), 60.0),
+        ((("x-stainless-read-timeout", "1e400"),), None),
+        ((), None),
+    ],
+)
+def test_a_clients_patience_is_read_from_its_library(headers: Headers, seconds: float | None) -> None:
+    """OpenAI's libraries say after how long they give up; whatever else stands there says nothing."""
+    assert seen(b"{}", request_headers=headers).client_timeout_s == seconds
+
+
+@pytest.mark.parametrize(("said", "byok"), [("true", True), ("false", False), ("7", None)])
+def test_who_paid_is_told(said: str, byok: bool | None) -> None:
+    """OpenRouter says whether a provider key of the caller's own was used."""
+    usage = f'{{"choices":[],"usage":{{"prompt_tokens":3,"completion_tokens":1,"cost":0.1,"is_byok":{said}}}}}'
+    assert seen(usage.encode()).byok is byok

@@ -54,7 +54,8 @@ MIGRATIONS: Final = (
             f"""CREATE TABLE IF NOT EXISTS {{database}}.exchanges (
     {_ROW}
     outcome String,{_WHO}
-    method String, path String,{_FACTS}
+    method String, path String,{_FACTS},
+    byok Nullable(UInt8), client_timeout_s Nullable(Float64)
 ) ENGINE = {{engine:exchanges:version}}
 PARTITION BY toYYYYMM(day) ORDER BY exchange_id""",
             f"""CREATE TABLE IF NOT EXISTS {{database}}.replays (
@@ -64,8 +65,9 @@ PARTITION BY toYYYYMM(day) ORDER BY exchange_id""",
     finish_reason_same Nullable(UInt8), tool_names_same Nullable(UInt8), tool_calls_same Nullable(UInt8),
     json_valid Nullable(UInt8), primary_json_valid Nullable(UInt8), schema_valid Nullable(UInt8),
     primary_schema_valid Nullable(UInt8), refused Nullable(UInt8), primary_refused Nullable(UInt8),
-    text_similarity Nullable(Float64), agreement_notes Nullable(String),{_WHO}
+    text_similarity Nullable(Float64), agreement_notes Nullable(String), rejected_parameter Nullable(String),{_WHO}
     primary_outcome String, primary_error_kind Nullable(String), primary_request_model Nullable(String),
+    primary_features Nullable(String),
     primary_cost_nano_usd Nullable(Int64),{_PAIR}
 ) ENGINE = {{engine:replays:version}}
 PARTITION BY toYYYYMM(day) ORDER BY (exchange_id, arm)""",
