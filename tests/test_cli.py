@@ -294,3 +294,18 @@ def test_a_fleet_without_tables_is_exit_code_3(tmp_path: Path, clickhouse_databa
     found = shadow("report", "-c", config)
     assert found.exit_code == 3
     assert "lacks tables" in found.output
+
+
+def test_check_reads_the_whole_database(config: Path, tmp_path: Path) -> None:
+    """Table by table; the exit code says where one is damaged, and the message what to do."""
+    path = store(
+        tmp_path / "shadow.db", [Recorded(exchange(float(at)), observation()) for at in range(10**9, 10**9 + 500)]
+    )
+    well = shadow("check", "-c", config, "--full")
+    assert (well.exit_code, "  exchanges: ok" in well.stdout) == (0, True)
+    with path.open("r+b") as file:
+        file.seek(40_000)
+        file.write(b"\x0a" * 30_000)
+    damaged = shadow("check", "-c", config, "--full")
+    assert damaged.exit_code == 3
+    assert "stop the service and move the file away" in damaged.stderr
