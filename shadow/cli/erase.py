@@ -32,8 +32,9 @@ def erase(config_path: Path, tenant: str, yes: bool) -> None:
 
     Where the service runs, its recorder does it while traffic goes on; else this command does.
     """
-    from shadow.store.erasure import count, set_aside_beside
+    from shadow.store.erasure import count
     from shadow.store.errors import StoreError
+    from shadow.store.files import set_aside_beside
 
     config = read(config_path, secrets=False)
     path = config.store.path

@@ -102,6 +102,9 @@ class Metrics:
             ("what",),
             registry=registry,
         )
+        self.set_aside = Gauge(
+            "shadow_store_set_aside", "Files of damaged databases that lie beside the store.", registry=registry
+        )
         self.paused = Gauge("shadow_replays_paused", "1 while an operator has paused replays.", registry=registry)
         self.waiting = Gauge("shadow_replays_waiting", "Replays that wait for their turn.", ("arm",), registry=registry)
         self.in_flight = Gauge("shadow_replays_in_flight", "Replays being performed.", ("arm",), registry=registry)

@@ -31,6 +31,7 @@ from shadow.record.pages import application
 from shadow.record.reports import Reports
 from shadow.record.shipping import shipping
 from shadow.store.errors import StoreError, Trouble
+from shadow.store.files import set_aside_beside
 from shadow.store.sqlite import SQLiteStore
 from shadow.tasks import spawn
 from shadow.wire.observe import read
@@ -158,6 +159,7 @@ async def _end_pending(store: SQLiteStore) -> None:
 async def _retain(store: SQLiteStore, config: Config, keeper: Keeper, metrics: Metrics) -> None:
     """Delete what is too old: now, every hour, and when the disk is full; and at every look what is too much."""
     for look in count():
+        metrics.set_aside.set(len(set_aside_beside(config.store.path)))
         try:
             if look % LOOKS == 0 or store.trouble is Trouble.DISK_FULL:
                 await _delete_old(store, config, keeper)

@@ -69,11 +69,6 @@ def refuse_in_use(path: Path, wait_s: float = BUSY_MS / 1000) -> None:
             raise StoreError(trouble(error), f"{path} is in use by another process") from error
 
 
-def set_aside_beside(path: Path) -> list[Path]:
-    """Databases that were set aside as of no use: nobody knows what they hold."""
-    return sorted(path.parent.glob(f"{path.name}*.set-aside-*"))
-
-
 @dataclass(slots=True)
 class Erasure:
     """One tenant's, over a database. `deleted` counts exchanges and rows of bodies, and is told to whoever watches."""

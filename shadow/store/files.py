@@ -1,5 +1,6 @@
 """The files of a database: made private, opened, or set aside when they are of no use."""
 
+import glob
 import os
 import sqlite3
 import time
@@ -63,6 +64,11 @@ def set_aside(path: Path, why: str) -> None:
             file.rename(file.with_name(f"{file.name}.{stamp}"))
     index_of(path).unlink(missing_ok=True)  # derived from the log: of no use without it
     tell(Event.STORE_SET_ASIDE, path=path, aside=f"{path.name}.{stamp}", reason=why)
+
+
+def set_aside_beside(path: Path) -> list[Path]:
+    """What was set aside of a database: nobody knows what it holds."""
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}*.set-aside-*"))
 
 
 def log_of(path: Path) -> Path:

@@ -123,7 +123,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def test_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
+async def test_promise_43_kills_of_whole_recorders_lose_and_double_nothing(tmp_path: Path) -> None:
     """SIGKILL again and again while batches are sent until acknowledged: every exchange is stored once, and the
     database is whole."""
     batches = [[exchange(number) for number in range(start, start + 20)] for start in range(0, 400, 20)]

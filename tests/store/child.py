@@ -1,9 +1,9 @@
 """A process with a store of its own, for tests that kill it or take its disk away.
 
-`python -m tests.store.child PATH` adds batch after batch until it is killed, and prints each acknowledged exchange's
-ids. With `--until-full` it adds until the disk refuses, prints the trouble, makes room by removing `ballast` and the
-limit that `--file-bytes` set, adds again and prints whether every acknowledged row is there. With `--prune-when-full`
-the room is made by retention instead.
+`until_killed` adds batch after batch, and sends each acknowledged batch's ids down a pipe. As a program, `python -m
+tests.store.child PATH --until-full` adds until the disk refuses, prints the trouble, makes room by removing `ballast`
+and the limit that `--file-bytes` set, adds again and prints whether every acknowledged row is there. With
+`--prune-when-full` the room is made by retention instead.
 """
 
 import argparse
@@ -14,21 +14,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from shadow.exchange import Recorded
 from shadow.store.errors import StoreError
 from shadow.store.limits import Limits
 from shadow.store.sqlite import SQLiteStore
-from tests.store.samples import BEGAN, recorded
+from tests.store.samples import BEGAN, bodies, recorded
 
 BATCH = 20
 RESERVE_BYTES = 6 << 20  # more than the log holds between two checkpoints
 
 
-def batches() -> Iterator[list[Recorded]]:
-    for start in count(0, BATCH):
-        yield [recorded(number, "ferry") for number in range(start, start + BATCH)]
+def batches(first: int = 0) -> Iterator[list[Recorded]]:
+    for start in count(first, BATCH):
+        yield [recorded(number, "ferry", bodies=bodies([number])) for number in range(start, start + BATCH)]
 
 
 def say(*words: object) -> None:
@@ -36,15 +37,19 @@ def say(*words: object) -> None:
     sys.stdout.flush()
 
 
-async def until_killed(path: Path) -> None:
+def until_killed(path: Path, first: int, acknowledged: Connection) -> None:
+    asyncio.run(_until_killed(path, first, acknowledged))
+
+
+async def _until_killed(path: Path, first: int, acknowledged: Connection) -> None:
     """Several callers at once, as in service, so that the kill meets commits, not waits."""
     store = await SQLiteStore.open(path)
-    work = batches()
+    work = batches(first)
 
     async def add() -> None:
         for batch in work:
             await store.add(batch)
-            say(*(one.exchange.exchange_id for one in batch))
+            acknowledged.send([one.exchange.exchange_id for one in batch])
             await store.mark_sent(batch[0].exchange.exchange_id, "ferry")
 
     await asyncio.gather(add(), add(), add())
@@ -89,10 +94,7 @@ def main() -> None:
     if arguments.file_bytes:
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (arguments.file_bytes, hard))
-    if arguments.until_full or arguments.prune_when_full:
-        asyncio.run(until_full(arguments.path, arguments.prune_when_full))
-    else:
-        asyncio.run(until_killed(arguments.path))
+    asyncio.run(until_full(arguments.path, arguments.prune_when_full))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from shadow.exchange import Attribution, Recorded
-from shadow.store.erasure import Counts, count, refuse_in_use, set_aside_beside
+from shadow.store.erasure import Counts, count, refuse_in_use
 from shadow.store.errors import StoreError, Trouble
-from shadow.store.files import set_aside
+from shadow.store.files import set_aside, set_aside_beside
 from shadow.store.limits import Limits
 from shadow.store.sqlite import SQLiteStore
 from tests.store.samples import bodies, exchange, exchange_id, recorded, replay

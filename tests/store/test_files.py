@@ -50,7 +50,7 @@ def test_a_new_database_has_the_settings_that_keep_rows(path: Path) -> None:
         assert (found, applied(connection)) == (["wal", 2, 1, 2], [migration.name for migration in MIGRATIONS])
 
 
-def test_every_file_is_private(path: Path) -> None:
+def test_promise_54_every_file_is_private(path: Path) -> None:
     """Database, log and index are readable by their owner only, whatever the umask and whatever they were before."""
     path.touch(0o644)
     before = os.umask(0)
@@ -108,7 +108,7 @@ def half_migrated(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [zeroed, truncated, garbled, damaged_inside, newer, half_migrated])
-def test_a_useless_database_is_set_aside(
+def test_promise_46_a_useless_database_is_set_aside(
     path: Path, harm: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A database that cannot be used is kept under another name, an error says so, and a fresh one takes rows."""
@@ -122,7 +122,7 @@ def test_a_useless_database_is_set_aside(
     assert "was set aside" in caplog.text
 
 
-def test_a_garbage_log_is_set_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_promise_46_a_garbage_log_is_set_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A log that is no log is kept under another name and reported; the rows that were checkpointed stay."""
     filled(path, 10)
     log_of(path).write_bytes(os.urandom(10_000))
@@ -174,7 +174,7 @@ def test_a_large_database_is_checked_in_samples(large: Path, caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("harm", [zeroed, truncated, garbled, damaged_inside, newer, half_migrated])
-def test_a_useless_large_database_is_set_aside(large: Path, harm: Callable[[Path], None]) -> None:
+def test_promise_46_a_useless_large_database_is_set_aside(large: Path, harm: Callable[[Path], None]) -> None:
     """Samples find what is wrong with a large part of a file."""
     harm(large)
     with opened(large) as connection:

@@ -34,7 +34,7 @@ async def test_rows_are_added_between_the_steps_of_retention(store: SQLiteStore)
     assert await pruning == 300
 
 
-async def test_a_deleted_exchange_leaves_no_trace(store: SQLiteStore, path: Path) -> None:
+async def test_promise_53_a_deleted_exchange_leaves_no_trace(store: SQLiteStore, path: Path) -> None:
     """What retention deleted is on no page of the database and not in its log."""
     canary = "canary-7f3a91"
     traced = recorded(0)
