@@ -125,10 +125,11 @@ async def test_old_exchanges_are_deleted(config: Config, socket: Path) -> None:
 async def test_a_database_beyond_its_bound_is_cut_back(config: Config, socket: Path) -> None:
     """The oldest goes soon after the start, and is counted."""
     store = await SQLiteStore.open(config.store.path)
-    for first in range(0, 1000, 100):
+    for first in range(0, 3000, 100):
         await store.add([recorded(number) for number in range(first, first + 100)])
     await store.close()
-    config = replace(config, store=replace(config.store, max_bytes=300_000))
+    bound = config.store.path.stat().st_size // 2
+    config = replace(config, store=replace(config.store, max_bytes=bound))
     async with recording(config, socket), session(socket) as client:
         async with asyncio.timeout(10):
             while not (lost := rows(config, "SELECT unshipped FROM losses")):  # noqa: ASYNC110 (it is the writer's doing)
@@ -137,4 +138,4 @@ async def test_a_database_beyond_its_bound_is_cut_back(config: Config, socket: P
                 text = await (await client.get("/metrics")).text()
                 if counted := sample(text, "shadow_store_capped_total", what="unshipped"):
                     break
-    assert 0 < lost[0][0] <= counted < 1000
+    assert 0 < lost[0][0] <= counted < 3000
