@@ -7,7 +7,7 @@ rewriting of the remaining fields is `shadow.mirror.rewrite`'s.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from shadow.config import Candidate, Promise
@@ -119,15 +119,20 @@ def _of_model(body: Mapping[str, Any], observation: Observation) -> Ineligible |
     if "preset" in body or (isinstance(model, str) and "@preset/" in model):
         return Ineligible.PRESET
     names = [name for name in (model, *(fallbacks if isinstance(fallbacks, list) else ())) if isinstance(name, str)]
-    if any("online" in variants(name) for name in names):
+    if "online" in _suffixes(names):
         return Ineligible.ONLINE_VARIANT
-    if any(name.partition(":")[0] in MANY_MODELS for name in names):
+    if not MANY_MODELS.isdisjoint([name.partition(":")[0] for name in names]):
         return Ineligible.MULTI_MODEL
     answered = observation.response_model
     ran = (answered,) if answered and resolved_at_run_time(body) else (model, answered)
-    if any("free" in variants(name) or name in FREE_ROUTERS for name in ran if isinstance(name, str)):
+    ran_names = [name for name in ran if isinstance(name, str)]
+    if "free" in _suffixes(ran_names) or not FREE_ROUTERS.isdisjoint(ran_names):
         return Ineligible.FREE_VARIANT
     return None
+
+
+def _suffixes(names: Iterable[str]) -> set[str]:
+    return {suffix for name in names for suffix in variants(name)}
 
 
 def _of_fields(body: Mapping[str, Any]) -> Ineligible | None:

@@ -26,10 +26,12 @@ DROPPED_TAGS: Final[Mapping[str, str]] = {
 
 def refused_picture(messages: Sequence[Mapping[str, Any]], rules: Rules) -> Ineligible | None:
     """The reason against messages with a picture that the dialect cannot be shown; nothing else of them is refused."""
-    contents = (message.get("content") for message in messages)
-    parts = (part for content in contents if isinstance(content, list) for part in content)
-    unseen = any(part["type"] == "image_url" and not _shown(_image_of(part).get("url"), rules) for part in parts)
-    return Ineligible.IMAGE_INPUT if unseen else None
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            if part["type"] == "image_url" and not _shown(_image_of(part).get("url"), rules):
+                return Ineligible.IMAGE_INPUT
+    return None
 
 
 def rewrite_messages(messages: Sequence[Mapping[str, Any]], rules: Rules, notes: Notes) -> list[Mapping[str, Any]]:

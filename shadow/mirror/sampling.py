@@ -40,7 +40,7 @@ def draw(sample: Sample, arm: str, exchange: Exchange, key: bytes, model: str | 
     if asked == "always":
         return Draw(drawn=True, probability=1.0, asked=True)
     chance = rate(sample, exchange.attribution, model)
-    return Draw(drawn=uniform(arm, key) < chance, probability=chance)
+    return Draw(drawn=chance > 0 and uniform(arm, key) < chance, probability=chance)
 
 
 def rate(sample: Sample, attribution: Attribution, model: str | None) -> float:
@@ -115,8 +115,8 @@ def _part(part: object) -> str:
 
 def _joined(*parts: str) -> bytes:
     """Parts with their lengths, so that no two sequences read alike."""
-    encoded = (part.encode("utf-8", "surrogatepass") for part in parts)
-    return b"".join(b"%d:%s" % (len(part), part) for part in encoded)
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"".join([b"%d:%s" % (len(part), part) for part in encoded])
 
 
 def _matches(where: Where, attribution: Attribution, model: str | None) -> bool:
