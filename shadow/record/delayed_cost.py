@@ -41,8 +41,10 @@ class Owed:
 
 def owed(exchange: Exchange, seen: Observation, credential: str | None) -> Owed | None:
     """What to ask for, for an exchange that came with a key; None where its cost is known or nobody could tell it."""
+    if credential is None:
+        return None
     path = generation_path(exchange.path)
-    if credential is None or path is None or seen.generation_id is None or seen.cost.usd is not None:
+    if path is None or seen.generation_id is None or seen.cost.usd is not None:
         return None
     return Owed(
         exchange_id=exchange.exchange_id,

@@ -155,7 +155,7 @@ class Metrics:
         for result in DelayedCost:
             self.delayed_cost.labels(result.value)
         self._exchanges, self._cost = Series(self.exchanges, series), Series(self.cost, series)
-        self._tokens = Series(self.tokens, series)
+        self._tokens, self._replays = Series(self.tokens, series), Series(self.replays, series)
         self._ttft, self._response = Series(self.ttft, series), Series(self.response, series)
         self._pairs = Pairs(registry, series)
         self.cost_unknown.labels(PRIMARY)
@@ -203,7 +203,7 @@ class Metrics:
 
     def ended(self, replay: Replay, primary: Primary) -> None:
         """Count a replay, and what it tells beside its primary."""
-        self.replays.labels(replay.arm, replay.outcome.value, replay.reason or NO_REASON).inc()
+        self._replays.of((replay.arm, replay.outcome.value, replay.reason or NO_REASON), ()).inc()
         self._kept(replay.arm, replay.bodies)
         if replay.exchange is None or replay.observation is None:
             return

@@ -5,9 +5,10 @@ only fail for the disk's or the database's sake, and no odd exchange can block t
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -180,7 +181,7 @@ def _facts(exchange: Exchange, seen: Observation) -> Row:
         _text(seen.finish_reason),
         _text(seen.error_kind),
         _words(seen.features),
-        _words({*seen.anomalies, *usage.anomalies, *([timings.note] if timings.note else [])}),
+        _words(frozenset((*seen.anomalies, *usage.anomalies, *([timings.note] if timings.note else [])))),
         exchange.request_body.size,
         exchange.response_body.size,
     )
@@ -199,10 +200,11 @@ def _counts(usage: Usage) -> Row:
 
 def _cost(cost: Cost) -> Row:
     """In the order of COST_COLUMNS."""
+    charged = nano_usd(cost.usd)
     return (
-        *nano_usd(cost.usd),
+        *charged,
         cost.source.value,
-        *nano_usd(cost.normalised_usd),
+        *(charged if cost.normalised_usd is cost.usd else nano_usd(cost.normalised_usd)),
         _text(cost.price_version),
         None if cost.stated_usd is None else _text(str(cost.stated_usd)),
     )
@@ -220,7 +222,7 @@ def _agreement(agreement: Agreement) -> Row:
         agreement.primary_json_valid,
         agreement.primary_schema_valid,
         agreement.primary_refused,
-        _words(agreement.notes) if agreement.notes else None,
+        _words(frozenset(agreement.notes)) if agreement.notes else None,
     )
 
 
@@ -231,7 +233,8 @@ def _rewrite(rewrite: Rewrite | None) -> str | None:
     return orjson.dumps(parts).decode()
 
 
-def _words(words: Iterable[str]) -> str:
+@lru_cache(maxsize=1024)  # all words are of closed sets, and few of their subsets are common
+def _words(words: frozenset[str]) -> str:
     return orjson.dumps(sorted(words)).decode()
 
 
