@@ -7,7 +7,7 @@ from typing import Any, Final
 from shadow.config import Config
 
 # What a running service takes over. All else belongs to sockets, files and processes that are already there.
-LIVE: Final = ("candidates", "registry", "consent_default")
+LIVE: Final = ("candidates", "control", "registry", "consent_default")
 SHOWN_CHARACTERS: Final = 200  # of a value in the log: a line stays a line
 ABSENT: Final = object()
 

@@ -279,15 +279,13 @@ class Sample:
 
 
 @section
-class Candidate:
-    """An arm under evaluation. Its URL and key come from here only, never from a request."""
+class Replayed:
+    """What every arm has that is replayed to. Its URL and key come from here only, never from a request."""
 
     name: str
     url: BaseUrl
     api_key_env: str | None = None
     api_key_file: Path | None = None
-    dialect: Dialect = "generic"
-    models: Mapping[str, str | None]  # request or answer model (name, then glob) → the candidate's; null: not replayed
     prices: Prices = field(default_factory=dict)
     sample: Sample = Sample()
     budget_usd_per_day: Dollars | None = None  # of each pod, by UTC day; None: nothing bounds the cost but the rate
@@ -295,21 +293,48 @@ class Candidate:
     max_output_tokens: Annotated[int, Ge(1)] = 8192
     max_concurrency: Annotated[int, Ge(1), Le(1000)] = 8
     deadline_s: Seconds = 300  # queueing and sending together
-    context_tokens: Annotated[int, Ge(1)] | None = None  # longer prompts are not replayed; None: not checked
-    compliant: tuple[Promise, ...] = ()
 
     def __post_init__(self) -> None:
-        if not ARM_NAME.fullmatch(self.name) or self.name in (PRIMARY, CONTROL):
-            raise ValueError(f"name: {self.name!r} must be up to 32 of a-z 0-9 _ - and neither {PRIMARY} nor {CONTROL}")
         if self.api_key_env and self.api_key_file:
             raise ValueError("give api_key_env or api_key_file, not both")
 
     def api_key(self) -> str | None:
-        """The candidate's key as it is now (files may rotate); None where the endpoint takes none.
+        """The key as it is now (files may rotate); None where the endpoint takes none.
 
         Raises OSError or KeyError where the named secret cannot be had.
         """
         return _secret(self.api_key_env, self.api_key_file)
+
+
+@section
+class Candidate(Replayed):
+    """An arm under evaluation."""
+
+    dialect: Dialect = "generic"
+    models: Mapping[str, str | None]  # request or answer model (name, then glob) → the candidate's; null: not replayed
+    context_tokens: Annotated[int, Ge(1)] | None = None  # longer prompts are not replayed; None: not checked
+    compliant: tuple[Promise, ...] = ()
+
+    def __post_init__(self) -> None:
+        Replayed.__post_init__(self)
+        if not ARM_NAME.fullmatch(self.name) or self.name in (PRIMARY, CONTROL):
+            raise ValueError(f"name: {self.name!r} must be up to 32 of a-z 0-9 _ - and neither {PRIMARY} nor {CONTROL}")
+
+
+@section
+class Control(Replayed):
+    """The same request to OpenRouter once more, to see how much answers differ by themselves.
+
+    Its key must not be one that clients use, and should be of an account of its own: OpenRouter holds what running
+    requests may cost against the balance of their account, and refuses what exceeds it.
+    """
+
+    name: Literal["control"] = CONTROL
+
+    def __post_init__(self) -> None:
+        Replayed.__post_init__(self)
+        if not (self.api_key_env or self.api_key_file):
+            raise ValueError("give api_key_env or api_key_file: the control needs a key that no client uses")
 
 
 @section
@@ -443,6 +468,7 @@ class Config:
     consent_default: Literal["allow", "deny"] | None = None
     fingerprint_key_file: Path | None = None
     candidates: tuple[Candidate, ...] = ()
+    control: Control | None = None
     capture: Capture = Capture()
     store: Storage = Storage()
     handoff: Handoff = Handoff()
@@ -452,7 +478,7 @@ class Config:
     drain_delay_s: Annotated[float, Ge(0)] = 0  # before that, unready and still accepting: endpoints lag
 
     def __post_init__(self) -> None:
-        if self.candidates and self.consent_default is None:
+        if self.arms and self.consent_default is None:
             raise ValueError(
                 "consent_default: write `allow` or `deny`: what holds for tenants the registry says nothing of"
             )
@@ -466,6 +492,11 @@ class Config:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"candidates: the name {', '.join(twice)} is given twice")
+
+    @property
+    def arms(self) -> tuple[Candidate | Control, ...]:
+        """Every arm that is replayed to."""
+        return self.candidates if self.control is None else (*self.candidates, self.control)
 
     @property
     def fingerprint_secret_path(self) -> Path:

@@ -22,6 +22,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from shadow.config import Config
+from shadow.fingerprint import fingerprint
 
 MAPPING: Final = "must be a mapping of keys to values"
 NUMBER: Final = "must be a number"
@@ -105,6 +106,7 @@ def parse(text: str, directory: Path, environment: Mapping[str, str] = os.enviro
         raise ConfigError(tuple(problems)) from None
     if secrets:
         problems.extend(_missing_secrets(config, environment))
+        problems.extend(_shared_key(config, environment))
     problems.extend(_unknown_consents(config))
     if problems:
         raise ConfigError(tuple(problems))
@@ -183,7 +185,8 @@ def _resolve_paths(tree: dict[Any, Any], directory: Path) -> None:
     shared = store.get("clickhouse") if isinstance(store, dict) else None
     places += [(shared, key) for key in ("user_file", "password_file", "ca_file")]
     places.append((tree.get("otel"), "headers_file"))
-    places += [(one, "api_key_file") for one in (candidates if isinstance(candidates, list) else [])]
+    arms = [*(candidates if isinstance(candidates, list) else []), tree.get("control")]
+    places += [(one, "api_key_file") for one in arms]
     for section, key in places:
         if isinstance(section, dict) and isinstance(section.get(key), str):
             section[key] = directory / section[key]
@@ -195,6 +198,9 @@ def _missing_secrets(config: Config, environment: Mapping[str, str]) -> Iterator
     for index, candidate in enumerate(config.candidates):
         files.append((f"candidates.{index}.api_key_file", candidate.api_key_file))
         variables.append((f"candidates.{index}.api_key_env", candidate.api_key_env))
+    if config.control:
+        files.append(("control.api_key_file", config.control.api_key_file))
+        variables.append(("control.api_key_env", config.control.api_key_env))
     if shared := config.store.clickhouse:
         at = "store.clickhouse"
         files += [(f"{at}.{key}", getattr(shared, key)) for key in ("user_file", "password_file", "ca_file")]
@@ -219,8 +225,28 @@ def _installed(module: str) -> bool:
         return False
 
 
+def _shared_key(config: Config, environment: Mapping[str, str]) -> Iterator[Problem]:
+    """A control that would replay under the key of a client that the registry knows."""
+    control = config.control
+    if control is None:
+        return
+    try:
+        secret = config.fingerprint_secret_path.read_bytes().strip()
+        key = control.api_key_file.read_text().strip() if control.api_key_file else None
+    except (OSError, UnicodeDecodeError):
+        return  # without a secret there are no fingerprints; a key that is missing is a problem of its own
+    owner = config.registry.owners.get(fingerprint(key or environment.get(control.api_key_env or "", ""), secret))
+    if owner is not None:
+        yield Problem(
+            f"control.{'api_key_env' if control.api_key_env else 'api_key_file'}",
+            f"this is a key of {owner} in the registry: OpenRouter holds what running requests may cost against the "
+            "balance of their account and refuses what exceeds it, so that replays could have requests of clients "
+            "refused; give the control a key of an account of its own",
+        )
+
+
 def _unknown_consents(config: Config) -> Iterator[Problem]:
-    known = {candidate.name for candidate in config.candidates}
+    known = {arm.name for arm in config.arms}
     for name, tenant in config.registry.tenants.items():
         for candidate in tenant.consent or ():
             if candidate not in known:

@@ -83,6 +83,13 @@ class Event(Enum):
     SHIP_TROUBLED = ERROR, "no rows can be shipped to ClickHouse, they wait: {reason}"
 
     # The mirror.
+    CONTROL_KEY_SHARED = (
+        ERROR,
+        (
+            "nothing is replayed to control: its key is one that clients use, and OpenRouter would hold what replays "
+            "may cost against those clients' balance and refuse their requests; give it a key of an account of its own"
+        ),
+    )
     ARM_UNREACHABLE = ERROR, "nothing is replayed to {arm}: {reason}"
     EXCHANGE_UNCONSIDERED = ERROR, "a request was not considered: {error}"
     EXCHANGE_UNDECIDED = ERROR, "a request was not decided on for {arm}: {error}"

@@ -9,6 +9,7 @@ import pytest
 from shadow import configfile
 from shadow.config import Address, Config
 from shadow.configfile import ConfigError, parse, read
+from shadow.fingerprint import fingerprint
 
 HERE = Path("/etc/shadow")
 SMALLEST = "upstream: {url: 'https://openrouter.ai'}"
@@ -257,3 +258,56 @@ def test_headers_of_traces_are_checked() -> None:
     assert unset == "otel.headers_env: the environment variable NOBODY_SETS_THIS is not set"
     [twice] = problems(SMALLEST + "\notel: {endpoint: 'http://otel:4318', headers_env: A, headers_file: b}")
     assert twice == "otel: give headers_env or headers_file, not both"
+
+
+CONTROL = SMALLEST + "\nconsent_default: deny\ncontrol: {url: 'https://openrouter.ai/api/v1', api_key_env: SHADOW_KEY}"
+
+
+def test_a_control_is_an_arm_with_a_name_of_its_own() -> None:
+    """It is replayed to beside the candidates."""
+    config = parse(CONTROL, HERE, {"SHADOW_KEY": "sk-or-v1-own"})
+    assert [arm.name for arm in config.arms] == ["control"]
+    assert config.candidates == ()
+
+
+def test_a_control_needs_a_key_and_a_word_on_consent() -> None:
+    """Under the client's key it must not replay, and prompts are sent once more."""
+    assert problems(CONTROL) == ["control.api_key_env: the environment variable SHADOW_KEY is not set"]
+    [key] = problems(CONTROL.replace(", api_key_env: SHADOW_KEY", ""))
+    assert key == "control: give api_key_env or api_key_file: the control needs a key that no client uses"
+    [consent] = problems(CONTROL.replace("consent_default: deny", ""), {"SHADOW_KEY": "x"})
+    assert consent.startswith("consent_default: write")
+
+
+@pytest.mark.parametrize("place", ["api_key_env", "api_key_file"])
+def test_a_control_under_a_clients_key_is_refused(tmp_path: Path, place: str) -> None:
+    """A key that the registry gives to a tenant is a mistake, with the reason and without the key; another is not."""
+    (tmp_path / "fingerprint.key").write_text("secret\n")
+    (tmp_path / "key").write_text("sk-or-v1-shared\n")
+    owned = fingerprint("sk-or-v1-shared", b"secret")
+    (tmp_path / "tenants.yaml").write_text(f"tenants: {{acme: {{keys: [{owned}], consent: [control]}}}}")
+    text = CONTROL + "\nregistry: tenants.yaml"
+    text = text.replace("api_key_env: SHADOW_KEY", "api_key_file: key") if place == "api_key_file" else text
+    [problem] = problems(text, {"SHADOW_KEY": "sk-or-v1-shared"}, tmp_path)
+    assert problem.startswith(f"control.{place}: this is a key of acme in the registry: OpenRouter holds what running")
+    assert "sk-or-v1" not in problem
+    (tmp_path / "key").write_text("sk-or-v1-own\n")
+    assert parse(text, tmp_path, {"SHADOW_KEY": "sk-or-v1-own"}).control is not None
+
+
+def test_budgets_are_exact_dollars() -> None:
+    """0.1 is a tenth of a dollar and no binary fraction; without one there is no budget."""
+    assert parse(CANDIDATE, HERE, {}).candidates[0].budget_usd_per_day is None
+    text = CANDIDATE.replace("models: {}", "models: {}, budget_usd_per_day: 0.1")
+    assert parse(text, HERE, {}).candidates[0].budget_usd_per_day == Decimal("0.1")
+    text = CANDIDATE.replace("models: {}", "models: {}, budget_usd_per_day: -1")
+    assert problems(text) == ["candidates.0.budget_usd_per_day: must be at least 0"]
+
+
+def test_a_floor_needs_a_rate() -> None:
+    """Where the rate is 0 nothing is ever replayed, so that a floor alone would do nothing."""
+    text = CANDIDATE.replace("models: {}", "models: {}, sample: {floor_per_hour: 5}")
+    [problem] = problems(text)
+    assert problem.startswith("candidates.0.sample.floor_per_hour: give a rate above 0")
+    rule = "sample: {floor_per_hour: 5, rules: [{where: {plan: pro}, rate: 0.1}]}"
+    assert parse(CANDIDATE.replace("models: {}", f"models: {{}}, {rule}"), HERE, {}).candidates[0].sample.rate == 0

@@ -18,7 +18,12 @@ EXAMPLES = sorted(path for path in ROOT.glob("config/*.yaml") if path.name != "t
 @pytest.fixture
 def environment() -> dict[str, str]:
     """The secrets that the examples name."""
-    return {"FERRY_API_KEY": "sk-test", "CH_USER": "shadow", "CH_PASSWORD": "secret"}
+    return {
+        "FERRY_API_KEY": "sk-test",
+        "OPENROUTER_SHADOW_KEY": "sk-or-test",
+        "CH_USER": "shadow",
+        "CH_PASSWORD": "secret",
+    }
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

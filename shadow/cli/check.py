@@ -26,8 +26,8 @@ def check(config_path: Path, probed: bool, full: bool) -> None:
     config = read(config_path)
     click.echo(f"{config_path}: ok")
     click.echo(f"  http://{config.listen}/… is forwarded to {config.upstream.url}/…")
-    for candidate in config.candidates:
-        click.echo(f"  {candidate.sample.rate:.2%} of conversations are replayed to {candidate.name} ({candidate.url})")
+    for arm in config.arms:
+        click.echo(f"  {arm.sample.rate:.2%} of conversations are replayed to {arm.name} ({arm.url})")
     click.echo(f"  rows are kept in {config.store.path}; {len(config.registry.tenants)} tenants are registered")
     if full:
         _check_database(config.store.path)

@@ -64,7 +64,7 @@ def report(config_path: Path | None, db: Path | None, style: str, out: Path | No
     try:
         found = _compared(where, asked, always_broken_down=style == "json")
         if not found.candidates:
-            _check_candidate(where, asked, {one.name for one in config.candidates} if config else set())
+            _check_candidate(where, asked, {one.name for one in config.arms} if config else set())
     except StoreError as error:
         hint = "; give a configuration with -c" if db and isinstance(error, ForeignFileError) else ""
         fail(f"{error}{hint}", EXIT_STORE)

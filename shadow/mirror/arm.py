@@ -1,4 +1,4 @@
-"""One candidate as the mirror keeps it: its configuration, and what was learnt of it while running."""
+"""One candidate, or the control, as the mirror keeps it: its configuration, and what was learnt of it while running."""
 
 import os
 from collections.abc import Mapping
@@ -7,16 +7,18 @@ from datetime import date
 from decimal import Decimal
 from typing import Self
 
-from shadow.config import Candidate
+from shadow.config import Candidate, Control
 from shadow.egress import Proxy, egress_proxy
 from shadow.events import Event
 from shadow.log import tell
 from shadow.mirror.budget import Budget
 from shadow.mirror.circuit import Circuit, State
+from shadow.mirror.client_keys import ClientKeys
+from shadow.mirror.control import LIMIT
 from shadow.mirror.dialects import RULES
 from shadow.mirror.floors import Floors
 from shadow.mirror.reasons import Withheld
-from shadow.mirror.replay import Target
+from shadow.mirror.replay import BEARER, Target
 from shadow.mirror.waiting import Queue
 from shadow.wire.prices import PriceBook
 
@@ -27,9 +29,9 @@ class KeyUnavailableError(Exception):
 
 @dataclass(slots=True)
 class Arm:
-    """A candidate and its state. Times are seconds of the mirror's clock."""
+    """A candidate or the control, and its state. Times are seconds of the mirror's clock."""
 
-    candidate: Candidate
+    candidate: Candidate | Control
     book: PriceBook
     floors: Floors
     budget: Budget | None = None
@@ -39,16 +41,21 @@ class Arm:
     circuit: Circuit = field(default_factory=Circuit)
     rests_until: float = 0.0  # the candidate asked to be left alone until then
     takes_stream_options: bool = True  # until it refuses the field
+    not_to_share: ClientKeys | None = None  # keys that it must not use, where there are such
     working: int = 0  # replays in flight, each in a worker of its own
 
     @classmethod
-    def of(cls, candidate: Candidate, spent: Mapping[date, Decimal] | None = None) -> Self:
+    def of(cls, candidate: Candidate | Control, spent: Mapping[date, Decimal] | None = None) -> Self:
         """The arm at the start; `spent` is what it has spent on which day, in US dollars.
 
         A proxy that cannot be used is logged, once, and withholds every replay.
         """
         limit = candidate.budget_usd_per_day
-        book, floors = PriceBook.for_candidate(candidate), Floors(candidate.sample.floor_per_hour)
+        if isinstance(candidate, Control):
+            book = PriceBook.for_control(candidate)
+        else:
+            book = PriceBook.for_candidate(candidate)
+        floors = Floors(candidate.sample.floor_per_hour)
         budget = None if limit is None else Budget(limit, spent)
         try:
             return cls(candidate, book, floors, budget, egress_proxy(candidate.url, os.environ))
@@ -63,8 +70,15 @@ class Arm:
     @property
     def needs_catalogue(self) -> bool:
         """Whether what a replay may cost is not told by the configuration alone."""
+        if isinstance(self.candidate, Control):
+            return self.budget is not None
         models = filter(None, self.candidate.models.values())
         return self.budget is not None and any(model not in self.candidate.prices for model in models)
+
+    @property
+    def limit(self) -> str:
+        """The field that bounds the length of an answer."""
+        return LIMIT if isinstance(self.candidate, Control) else RULES[self.candidate.dialect].limit
 
     def withholds(self, now: float) -> Withheld | None:
         """Why nothing may be sent now: the way to the candidate, or its own behaviour. Changes nothing."""
@@ -86,6 +100,15 @@ class Arm:
         """Leave the candidate alone, as it asked. A shorter rest does not end a longer one."""
         self.rests_until = max(self.rests_until, now + for_s)
 
+    async def shares(self, key: str | None) -> bool:
+        """Whether the arm must not use this key, as clients do, or as nobody can tell."""
+        if self.not_to_share is None:
+            return False
+        try:
+            return await self.not_to_share.include(key)
+        except Exception:  # noqa: BLE001 (whatever keeps the store from answering: what is not known is not risked)
+            return True
+
     def target(self) -> Target:
         """Where replays go, with the key as it is now: files may rotate. Raises KeyUnavailableError."""
         try:
@@ -94,7 +117,8 @@ class Arm:
             raise KeyUnavailableError from error
         if key is not None and not (key and key.isascii() and key.isprintable()):
             raise KeyUnavailableError
-        return Target(self.candidate.url, RULES[self.candidate.dialect].key_header, key, self.proxy)
+        header = BEARER if isinstance(self.candidate, Control) else RULES[self.candidate.dialect].key_header
+        return Target(self.candidate.url, header, key, self.proxy)
 
 
 @dataclass(frozen=True, slots=True)

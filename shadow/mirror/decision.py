@@ -4,19 +4,20 @@ Sends nothing. Whether a dialect can say the request is asked before the draw, a
 drawn for no arm.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from shadow.config import Config
+from shadow.config import Config, Control
 from shadow.exchange import Body, Exchange, Observation, Replay, ReplayOutcome, Rewrite
-from shadow.mirror import eligibility
+from shadow.mirror import control, eligibility
 from shadow.mirror.arm import Arm
 from shadow.mirror.consent import consents
-from shadow.mirror.dialects import RULES
 from shadow.mirror.models import Mapped, map_model
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Ineligible, SampledOut, Withheld
-from shadow.mirror.rewrite import refusal, rewrite
+from shadow.mirror.rewrite import Rewritten, refusal, rewrite
 from shadow.mirror.sampling import Draw, draw, number_of, segment
 from shadow.mirror.worst_case import limited, worst_usd_of
 from shadow.wire.request import InferenceRequest
@@ -47,9 +48,7 @@ def decide(
     if not drawn.drawn:
         reason = SampledOut.ASKED_NEVER if drawn.asked else SampledOut.NOT_DRAWN
         return _ended(exchange, arm, ReplayOutcome.SAMPLED_OUT, reason, chance)
-    rewritten = rewrite(considered.request.body, model, arm.candidate.dialect, stream_options=arm.takes_stream_options)
-    if arm.budget is not None:
-        rewritten = limited(rewritten, RULES[arm.candidate.dialect].limit, arm.candidate.max_output_tokens)
+    rewritten = _rewritten(considered.request.body, model, arm)
     withheld = _withheld(arm, consented=consented, paused=paused, now=now)
     if withheld is not None:
         return _ended(exchange, arm, ReplayOutcome.WITHHELD, withheld, chance, rewritten.rewrite)
@@ -84,9 +83,14 @@ def _drawn(considered: Considered, arm: Arm, *, consented: bool, now: float) -> 
     return arm.floors.lift(drawn, place, number_of(key), exchange.exchange_id, now)
 
 
-def _mapped(considered: Considered, arm: Arm) -> Mapped | Ineligible:
-    """The candidate's model for a request that may be sent to it, or why it may not, whatever the draw says."""
+def _mapped(considered: Considered, arm: Arm) -> Mapped | Ineligible | None:
+    """The candidate's model for a request that may be sent to it, or why it may not, whatever the draw says.
+
+    None where the control may be sent it: the model stays.
+    """
     request, observation, candidate = considered.request, considered.observation, arm.candidate
+    if isinstance(candidate, Control):
+        return control.refused(request.body)
     reason = eligibility.of_candidate(request, observation, candidate)
     if reason is not None:
         return reason
@@ -94,6 +98,16 @@ def _mapped(considered: Considered, arm: Arm) -> Mapped | Ineligible:
     if isinstance(model, Ineligible):
         return model
     return refusal(request.body, candidate.dialect) or model
+
+
+def _rewritten(body: Mapping[str, Any], model: Mapped | None, arm: Arm) -> Rewritten:
+    """The request as it would be sent; where there is a budget, with a limit to its answer."""
+    candidate = arm.candidate
+    if isinstance(candidate, Control) or model is None:
+        written = control.as_asked(body)
+    else:
+        written = rewrite(body, model, candidate.dialect, stream_options=arm.takes_stream_options)
+    return written if arm.budget is None else limited(written, arm.limit, candidate.max_output_tokens)
 
 
 def _withheld(arm: Arm, *, consented: bool, paused: bool, now: float) -> Withheld | None:

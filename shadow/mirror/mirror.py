@@ -7,6 +7,7 @@ the ledger is told twice: before a replay is sent, and when it has ended. Each e
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -14,10 +15,11 @@ from typing import Final
 
 from shadow.config import Config
 from shadow.events import Event
-from shadow.exchange import Exchange, Observation, Replay, ReplayOutcome
+from shadow.exchange import CONTROL, Exchange, Observation, Replay, ReplayOutcome, header
 from shadow.log import tell, where
 from shadow.mirror import eligibility
-from shadow.mirror.arm import Arm, ArmState, state_of
+from shadow.mirror.arm import Arm, ArmState, KeyUnavailableError, state_of
+from shadow.mirror.client_keys import ClientKeys
 from shadow.mirror.decision import Considered, decide
 from shadow.mirror.performer import Ledger, Performer
 from shadow.mirror.planned import Planned
@@ -35,7 +37,8 @@ CANCEL_AGAIN_S: Final = 1.0  # a cancellation that a library swallows must not h
 class Mirror:
     """Decides and performs replays for the candidates of a configuration.
 
-    `spent` is what arms have spent of their budgets, in US dollars by UTC day. `clock` gives monotonic seconds and
+    `spent` is what arms have spent of their budgets, in US dollars by UTC day; `client_keys` are those that the control
+    must not use. `clock` gives monotonic seconds and
     `wall` Unix time. Methods are to be called from one event loop.
     """
 
@@ -45,13 +48,17 @@ class Mirror:
         ledger: Ledger,
         *,
         spent: Mapping[str, Mapping[date, Decimal]] = MappingProxyType({}),
+        client_keys: ClientKeys | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._clock = clock
         self._wall = wall
-        self._arms = {one.name: Arm.of(one, spent.get(one.name)) for one in config.candidates}
+        self._arms = {one.name: Arm.of(one, spent.get(one.name)) for one in config.arms}
+        self._client_keys = client_keys
+        if config.control is not None:
+            self._arms[config.control.name].not_to_share = client_keys
         self._retries = Retries()
         self._performer = Performer(ledger, config.capture.max_bytes, clock, wall)
         self._workers: set[asyncio.Task[None]] = set()
@@ -63,6 +70,8 @@ class Mirror:
             await asyncio.to_thread(warm)  # else the first decision would hold up the loop for it
         await self._performer.start()
         self._open = True
+        if (control := self._arms.get(CONTROL)) is not None:
+            spawn(self._look_at_key(control), "control-key", self._workers)
 
     async def close(self) -> None:
         """Cancel what runs, end what waits, and return once the ledger has been told of all of it."""
@@ -108,6 +117,8 @@ class Mirror:
         """
         if not self._arms:
             return (), ()
+        if self._client_keys is not None and header(exchange.request_headers, eligibility.REPLAY_HEADER) is None:
+            self._client_keys.note(exchange.attribution.key_fingerprint)
         try:
             considered: Considered | Ineligible | None = self._consider(exchange, observation, request)
         except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
@@ -150,6 +161,11 @@ class Mirror:
         except Exception as error:  # noqa: BLE001 (see above)
             tell(Event.EXCHANGE_UNDECIDED, arm=arm.name, error=where(error), exchange_id=exchange.exchange_id)
         return Replay(exchange.exchange_id, arm.name, ReplayOutcome.FAILED, Failed.INTERNAL.value)
+
+    async def _look_at_key(self, control: Arm) -> None:
+        """Say at the start that nothing will be replayed to the control, where that is so."""
+        with suppress(KeyUnavailableError):
+            await control.shares(control.target().key)
 
     def _at(self) -> datetime:
         return datetime.fromtimestamp(self._wall(), UTC)

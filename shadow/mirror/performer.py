@@ -124,6 +124,8 @@ class Performer:
             target = arm.target()
         except KeyUnavailableError:
             return planned.ended(ReplayOutcome.WITHHELD, Withheld.KEY_UNAVAILABLE)
+        if await arm.shares(target.key):
+            return planned.ended(ReplayOutcome.WITHHELD, Withheld.CONTROL_KEY)
         leave = arm.circuit.claim(self._clock())
         if leave is None:
             return planned.ended(ReplayOutcome.WITHHELD, Withheld.CIRCUIT_OPEN)

@@ -66,6 +66,7 @@ class Withheld(StrEnum):
     KEY_UNAVAILABLE = "key_unavailable"  # the candidate's key cannot be read
     BUDGET_SPENT = "budget_spent"  # what is left of the day's budget, and not reserved, is less than it may cost
     PRICE_UNKNOWN = "price_unknown"  # there is a budget and no price to hold against it
+    CONTROL_KEY = "control_key"  # the control's key is one that clients use, or whether it is could not be found out
     PROXY_UNUSABLE = "proxy_unusable"  # the environment names a proxy for it that is not spoken to
 
 

@@ -26,6 +26,7 @@ from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Failed
 
 PATH: Final = "/chat/completions"
+BEARER: Final = "authorization"  # where a key goes, as a bearer token, unless the endpoint has a header of its own
 CONNECT_TIMEOUT_S: Final = 10.0  # a reachable endpoint answers in one; the deadline is for the answer
 KEEPALIVE_S: Final = 15.0  # below the idle limits of common gateways, so that a pooled connection is seldom stale
 # A candidate that takes a connection and reads nothing of a large request: closing waits for what is still to be sent,
@@ -39,7 +40,7 @@ class Target:
     """Where a replay goes. `key` goes out in `key_header`; it is never shown."""
 
     url: str
-    key_header: str = "authorization"
+    key_header: str = BEARER
     key: str | None = field(default=None, repr=False)
     proxy: Proxy | None = None
 
@@ -72,7 +73,7 @@ def request_headers(target: Target, exchange_id: str) -> Mapping[str, str]:
         "User-Agent": USER_AGENT,
         "X-Shadow-Replay": exchange_id,
     }
-    if target.key is not None and target.key_header == "authorization":
+    if target.key is not None and target.key_header == BEARER:
         headers["Authorization"] = f"Bearer {target.key}"
     elif target.key is not None:
         headers[target.key_header] = target.key

@@ -20,6 +20,7 @@ import uvloop
 
 from shadow.config import Config
 from shadow.events import Event
+from shadow.fingerprint import SecretError
 from shadow.log import configure, tell
 from shadow.record.memory import stay_within_container
 from shadow.record.recorder import recording
@@ -43,7 +44,7 @@ def main() -> int:
     try:
         config: Config = pickle.load(sys.stdin.buffer)  # noqa: S301 (the parent wrote it, in a directory of its own)
         uvloop.run(_serve(config, arguments.socket))
-    except (StoreError, OSError) as error:
+    except (StoreError, SecretError, OSError) as error:
         tell(Event.RECORDER_UNSTARTED, reason=error)
         return 1
     return 0

@@ -16,8 +16,10 @@ from aiohttp import web
 
 from shadow.config import Config
 from shadow.events import Event
+from shadow.fingerprint import read_or_create_secret
 from shadow.log import tell, where
 from shadow.mirror.budget import KEPT_DAYS
+from shadow.mirror.client_keys import ClientKeys
 from shadow.mirror.mirror import Mirror
 from shadow.record.attribution import BodyAttribution
 from shadow.record.bodies import Keeper
@@ -30,6 +32,7 @@ from shadow.record.metrics import Metrics
 from shadow.record.pages import application
 from shadow.record.reports import Reports
 from shadow.record.shipping import shipping
+from shadow.store.client_keys import used
 from shadow.store.errors import StoreError, Trouble
 from shadow.store.files import set_aside_beside
 from shadow.store.sqlite import SQLiteStore
@@ -54,7 +57,7 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
     shared = config.store.clickhouse
     store = await SQLiteStore.open(config.store.path, ship_to=shared.target if shared else None)
     try:
-        metrics = Metrics((candidate.name for candidate in config.candidates), config.metrics.max_series)
+        metrics = Metrics((arm.name for arm in config.arms), config.metrics.max_series)
         for ended in await store.recover():
             metrics.recovered(ended)
         async with (
@@ -74,7 +77,8 @@ async def _mirroring(
     """Takes exchanges in and replays them; at the end every replay has ended."""
     keeper = Keeper(config.capture, config.registry)
     ledger = StoreLedger(store, keeper, metrics, traces=traces)
-    mirror = Mirror(config, ledger, spent=await store.spend(datetime.now(UTC).date() - KEPT))
+    spent = await store.spend(datetime.now(UTC).date() - KEPT)
+    mirror = Mirror(config, ledger, spent=spent, client_keys=_client_keys(config))
     await mirror.start()
     try:
         async with _asking(config, store, metrics) as delayed:
@@ -134,6 +138,17 @@ async def _asking(config: Config, store: SQLiteStore, metrics: Metrics) -> Async
             yield delayed
         finally:
             await delayed.close()
+
+
+def _client_keys(config: Config) -> ClientKeys | None:
+    """The keys that the control must not use, where there is one. Raises SecretError."""
+    if config.control is None:
+        return None
+
+    async def stored(key_fingerprint: str) -> bool:
+        return await asyncio.to_thread(used, config.store.path, key_fingerprint)
+
+    return ClientKeys(read_or_create_secret(config.fingerprint_secret_path), config.registry.owners, stored)
 
 
 @asynccontextmanager

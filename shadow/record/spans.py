@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from shadow.config import Config, Dialect
-from shadow.exchange import PRIMARY, Exchange, Observation, Replay
+from shadow.exchange import CONTROL, PRIMARY, Exchange, Observation, Replay
 from shadow.wire.request import Endpoint, endpoint_of
 
 NANO: Final = 1_000_000_000
@@ -65,6 +65,8 @@ def servers(config: Config) -> dict[str, Server]:
     for candidate in config.candidates:
         provider = PROVIDERS.get(candidate.dialect, candidate.dialect)
         found[candidate.name] = _server(provider, candidate.url)
+    if config.control is not None:
+        found[CONTROL] = _server("openrouter", config.control.url)
     return found
 
 

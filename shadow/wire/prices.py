@@ -28,7 +28,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeGuard
 from urllib.parse import urlsplit
 
-from shadow.config import Candidate, Config, Price, Prices
+from shadow.config import Candidate, Config, Control, Price, Prices
 from shadow.exchange import UNKNOWN_COST, Cost, CostSource, Usage
 from shadow.wire.usage import Reported
 
@@ -96,6 +96,11 @@ class PriceBook:
         host = urlsplit(candidate.url).hostname or ""
         openrouter = host == "openrouter.ai" or host.endswith(".openrouter.ai")
         return cls(candidate.prices, SELLERS.get(candidate.dialect), candidate.url, openrouter)
+
+    @classmethod
+    def for_control(cls, control: Control) -> Self:
+        """The control's prices: OpenRouter's, as the primary's are."""
+        return cls(control.prices, "openrouter", openrouter=True)
 
     def cost(
         self,
