@@ -70,6 +70,13 @@ def test_the_table_of_metrics_is_complete() -> None:
     assert listed == {name: labels for collector in collectors for name, labels in exposed(collector)}
 
 
+def test_every_metric_is_on_a_dashboard() -> None:
+    """What is worth counting is worth seeing: each metric of the table is in a panel of deploy/grafana."""
+    shown = "".join(path.read_text() for path in (ROOT / "deploy" / "grafana").glob("*.json"))
+    listed = re.findall(r"`(shadow_[a-z_]+)(?:\{[a-z_,]+\})?`", README.partition("| metric |")[2])
+    assert [name for name in listed if not re.search(rf"\b{name}(_bucket|_sum|_count)?\b", shown)] == []
+
+
 def exposed(collector: Any) -> Iterator[tuple[str, str]]:
     """The names under which a collector's metrics are exposed, each with its labels."""
     if hasattr(collector, "_labelnames"):  # a metric of the client library

@@ -1,6 +1,7 @@
 """The recorder's metrics: what was stored and what became of replays, since it started."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -13,8 +14,9 @@ from shadow.exposition import PROMETHEUS, Style
 from shadow.mirror.arm import ArmState
 from shadow.mirror.circuit import State
 from shadow.mirror.reasons import REASONS
-from shadow.record.pairs import Caller, Pairs, Primary
+from shadow.record.pairs import Caller, Pairs, Primary, exemplar
 from shadow.record.series import Series
+from shadow.store.cap import Capped
 from shadow.store.clickhouse.errors import Refusal
 from shadow.store.errors import Trouble
 from shadow.store.sqlite import Ended
@@ -39,6 +41,14 @@ class DelayedCost(StrEnum):
     ABANDONED = "abandoned"  # the recorder stopped
 
 
+class KeptBodies(StrEnum):
+    """How much is kept of the bodies of an exchange of which they may be."""
+
+    WHOLE = "whole"
+    PARTIAL = "partial"
+    UNREADABLE = "unreadable"  # nothing: they could not be read
+
+
 class SpanResult(StrEnum):
     """What became of a span."""
 
@@ -54,123 +64,107 @@ class Metrics:
 
     def __init__(self, arms: Iterable[str] = (), series: int = METRICS.max_series) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside every counter, which no dashboard reads
-        self.registry = registry = CollectorRegistry()
-        self.exchanges = Counter(
-            "shadow_exchanges", "Exchanges stored.", ("tenant", "feature", "model"), registry=registry
+        self.registry = CollectorRegistry()
+        self._define_traffic(series)
+        self._define_replays(series)
+        self._define_store()
+        self._of_arm(PRIMARY)
+        self.expect(arms)
+
+    def _define_traffic(self, series: int) -> None:
+        self.exchanges = self._counter("shadow_exchanges", "Exchanges stored.", "tenant", "feature", "model")
+        self.tokens = self._counter("shadow_tokens", "Tokens stored.", "arm", "kind", "model")
+        self.cost = self._counter("shadow_cost_usd", "Known cost stored, in US dollars.", "arm", "tenant", "feature")
+        self.cost_unknown = self._counter("shadow_cost_unknown", "Good answers whose cost is not known.", "arm")
+        self.delayed_cost = self._closed(
+            "shadow_delayed_cost", "Costs asked for after an answer was cut.", result=DelayedCost
         )
-        self.tokens = Counter("shadow_tokens", "Tokens stored.", ("arm", "kind", "model"), registry=registry)
-        self.cost = Counter(
-            "shadow_cost_usd", "Known cost stored, in US dollars.", ("arm", "tenant", "feature"), registry=registry
+        self.ttft = self._histogram("shadow_ttft_seconds", "Time to first token.", TTFT_S, "arm", "model")
+        self.response = self._histogram("shadow_response_seconds", "Time to the end.", RESPONSE_S, "arm", "model")
+        self._exchanges, self._cost = Series(self.exchanges, series), Series(self.cost, series)
+        self._tokens = Series(self.tokens, series)
+        self._ttft, self._response = Series(self.ttft, series), Series(self.response, series)
+
+    def _define_replays(self, series: int) -> None:
+        self.replays = self._counter("shadow_replays", "Replays, by how they ended.", "arm", "outcome", "reason")
+        self._replays = Series(self.replays, series)
+        self.cost_ratio = self._histogram(
+            "shadow_cost_ratio", "Cost of a replay over that of its primary.", RATIOS, "arm"
         )
-        self.cost_unknown = Counter(
-            "shadow_cost_unknown", "Good answers whose cost is not known.", ("arm",), registry=registry
+        self._pairs = Pairs(self.registry, series)
+        self.paused = self._gauge("shadow_replays_paused", "1 while an operator has paused replays.")
+        self.waiting = self._gauge("shadow_replays_waiting", "Replays that wait for their turn.", "arm")
+        self.in_flight = self._gauge("shadow_replays_in_flight", "Replays being performed.", "arm")
+        self.unsettled = self._gauge(
+            "shadow_replays_unsettled", "Replays whose end was not stored; the next start ends them."
         )
-        self.delayed_cost = Counter(
-            "shadow_delayed_cost", "Costs asked for after an answer was cut.", ("result",), registry=registry
+        self.rest = self._gauge(
+            "shadow_candidate_rest_seconds", "For how long a candidate still asks to be left alone.", "arm"
         )
-        self.replays = Counter(
-            "shadow_replays", "Replays, by how they ended.", ("arm", "outcome", "reason"), registry=registry
+        self.circuit_open = self._gauge("shadow_circuit_open", "1 while a failing candidate is left alone.", "arm")
+        self.floor_segments = self._gauge("shadow_floor_segments", "Segments that have had a floor of late.", "arm")
+        self.budget = self._gauge(
+            "shadow_budget_remaining_usd", "What can still be reserved of a candidate's budget of the UTC day.", "arm"
         )
-        self.ttft = Histogram(
-            "shadow_ttft_seconds", "Time to first token.", ("arm", "model"), buckets=TTFT_S, registry=registry
-        )
-        self.response = Histogram(
-            "shadow_response_seconds", "Time to the end.", ("arm", "model"), buckets=RESPONSE_S, registry=registry
-        )
-        self.cost_ratio = Histogram(
-            "shadow_cost_ratio",
-            "Cost of a replay over that of its primary.",
-            ("arm",),
-            buckets=RATIOS,
-            registry=registry,
-        )
-        self.store_lag = Histogram(
-            "shadow_store_lag_seconds", "From an exchange's end to its commit.", buckets=LAG_S, registry=registry
-        )
-        self.store_errors = Counter(
-            "shadow_store_errors", "Batches the store did not take.", ("trouble",), registry=registry
-        )
-        self.bodies = Counter(
-            "shadow_bodies",
-            "Prompts and answers kept: whole, in part, or not at all for they could not be read.",
-            ("arm", "result"),
-            registry=registry,
-        )
-        self.capped = Counter(
+
+    def _define_store(self) -> None:
+        self.store_lag = self._histogram("shadow_store_lag_seconds", "From an exchange's end to its commit.", LAG_S)
+        self.store_errors = self._closed("shadow_store_errors", "Batches the store did not take.", trouble=Trouble)
+        self.capped = self._closed(
             "shadow_store_capped",
             "Deleted because store.max_bytes was reached: exchanges, shipped or not, and bodies.",
-            ("what",),
-            registry=registry,
+            what=[each.name for each in fields(Capped)],
         )
-        self.set_aside = Gauge(
-            "shadow_store_set_aside", "Files of damaged databases that lie beside the store.", registry=registry
+        self.set_aside = self._gauge("shadow_store_set_aside", "Files of damaged databases that lie beside the store.")
+        self.bodies = self._counter(
+            "shadow_bodies",
+            "Prompts and answers kept: whole, in part, or not at all for they could not be read.",
+            "arm",
+            "result",
         )
-        self.paused = Gauge("shadow_replays_paused", "1 while an operator has paused replays.", registry=registry)
-        self.waiting = Gauge("shadow_replays_waiting", "Replays that wait for their turn.", ("arm",), registry=registry)
-        self.in_flight = Gauge("shadow_replays_in_flight", "Replays being performed.", ("arm",), registry=registry)
-        self.unsettled = Gauge(
-            "shadow_replays_unsettled", "Replays whose end was not stored; the next start ends them.", registry=registry
+        self.ship_lag = self._gauge("shadow_ship_lag_seconds", "For how long the oldest row waits for ClickHouse.")
+        self.ship_waiting = self._gauge("shadow_ship_waiting", "Exchanges whose rows wait for ClickHouse.")
+        self.shipped = self._counter("shadow_shipped_exchanges", "Exchanges whose rows ClickHouse took.")
+        self.ship_errors = self._closed("shadow_ship_errors", "Batches ClickHouse did not take.", refusal=Refusal)
+        self.ship_lost = self._gauge("shadow_ship_lost", "Exchanges deleted before their rows were shipped.")
+        self.spans = self._closed(
+            "shadow_spans", "Spans for an OpenTelemetry collector, by what became of them.", result=SpanResult
         )
-        self.rest = Gauge(
-            "shadow_candidate_rest_seconds",
-            "For how long a candidate still asks to be left alone.",
-            ("arm",),
-            registry=registry,
-        )
-        self.circuit_open = Gauge(
-            "shadow_circuit_open", "1 while a failing candidate is left alone.", ("arm",), registry=registry
-        )
-        self.floor_segments = Gauge(
-            "shadow_floor_segments", "Segments that have had a floor of late.", ("arm",), registry=registry
-        )
-        self.ship_lag = Gauge(
-            "shadow_ship_lag_seconds", "For how long the oldest row waits for ClickHouse.", registry=registry
-        )
-        self.ship_waiting = Gauge("shadow_ship_waiting", "Exchanges whose rows wait for ClickHouse.", registry=registry)
-        self.shipped = Counter("shadow_shipped_exchanges", "Exchanges whose rows ClickHouse took.", registry=registry)
-        self.ship_errors = Counter(
-            "shadow_ship_errors", "Batches ClickHouse did not take.", ("refusal",), registry=registry
-        )
-        self.ship_lost = Gauge(
-            "shadow_ship_lost", "Exchanges deleted before their rows were shipped.", registry=registry
-        )
-        self.spans = Counter(
-            "shadow_spans",
-            "Spans for an OpenTelemetry collector, by what became of them.",
-            ("result",),
-            registry=registry,
-        )
-        for sent in SpanResult:
-            self.spans.labels(sent.value)
-        for refusal in Refusal:
-            self.ship_errors.labels(refusal.value)
-        self.budget = Gauge(
-            "shadow_budget_remaining_usd",
-            "What can still be reserved of a candidate's budget of the UTC day.",
-            ("arm",),
-            registry=registry,
-        )
-        for trouble in Trouble:
-            self.store_errors.labels(trouble.value)
-        for result in DelayedCost:
-            self.delayed_cost.labels(result.value)
-        self._exchanges, self._cost = Series(self.exchanges, series), Series(self.cost, series)
-        self._tokens, self._replays = Series(self.tokens, series), Series(self.replays, series)
-        self._ttft, self._response = Series(self.ttft, series), Series(self.response, series)
-        self._pairs = Pairs(registry, series)
-        self.cost_unknown.labels(PRIMARY)
-        self.expect(arms)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _closed(self, name: str, text: str, **values: Iterable[str]) -> Counter:
+        """A counter with one label, whose values are all known."""
+        [(label, known)] = values.items()
+        counter = self._counter(name, text, label)
+        for value in known:
+            counter.labels(str(value))
+        return counter
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
 
     def expect(self, arms: Iterable[str]) -> None:
         """Have every series of these arms whose labels are ours."""
         for arm in arms:
-            self.cost_unknown.labels(arm)
+            self._of_arm(arm)
             self.cost_ratio.labels(arm)
+            self._pairs.similarity.labels(arm)
             for gauge in (self.waiting, self.in_flight, self.rest, self.circuit_open, self.floor_segments):
                 gauge.labels(arm)
             for outcome, reasons in REASONS.items():
                 for reason in reasons or (NO_REASON,):
                     self.replays.labels(arm, outcome.value, reason)
+
+    def _of_arm(self, arm: str) -> None:
+        """The series that the primary has as well."""
+        self.cost_unknown.labels(arm)
+        for kept in KeptBodies:
+            self.bodies.labels(arm, kept.value)
 
     def expose(self, style: Style = PROMETHEUS) -> bytes:
         """The registry as a page."""
@@ -197,7 +191,7 @@ class Metrics:
         self._exchanges.of((), (*caller, model)).inc()
         self._observed(PRIMARY, caller, exchange, seen)
         self._kept(PRIMARY, recorded.bodies)
-        self.store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s), _exemplar(exchange))
+        self.store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s), exemplar(exchange))
         for replay in recorded.ended:
             self.ended(replay, Primary(caller))
 
@@ -211,7 +205,7 @@ class Metrics:
         self._pairs.ended(replay, primary)
         usd = replay.observation.cost.usd
         if replay.outcome is ReplayOutcome.COMPLETED and usd is not None and primary.usd:
-            self.cost_ratio.labels(replay.arm).observe(float(usd / primary.usd), _exemplar(replay.exchange))
+            self.cost_ratio.labels(replay.arm).observe(float(usd / primary.usd), exemplar(replay.exchange))
 
     def came_late(self, who: Attribution, names: Iterable[str | None], before: Usage, now: Usage, usd: Decimal) -> None:
         """Count the cost of an exchange that is stored already, and the tokens by which its usage has grown."""
@@ -229,7 +223,8 @@ class Metrics:
     def _kept(self, arm: str, bodies: Bodies | None) -> None:
         if bodies is not None:
             nothing = bodies.request is None and bodies.answer is None
-            self.bodies.labels(arm, "unreadable" if nothing else "whole" if bodies.whole else "partial").inc()
+            some = KeptBodies.WHOLE if bodies.whole else KeptBodies.PARTIAL
+            self.bodies.labels(arm, (KeptBodies.UNREADABLE if nothing else some).value).inc()
 
     def _observed(self, arm: str, caller: Caller, exchange: Exchange, seen: Observation) -> None:
         if not seen.inference:
@@ -238,8 +233,8 @@ class Metrics:
         for kind, tokens in _tokens(seen.usage):
             self._tokens.of((arm, kind), model).inc(tokens)
         if seen.timings.ttft_s is not None:
-            self._ttft.of((arm,), model).observe(seen.timings.ttft_s, _exemplar(exchange))
-        self._response.of((arm,), model).observe(exchange.total_s, _exemplar(exchange))
+            self._ttft.of((arm,), model).observe(seen.timings.ttft_s, exemplar(exchange))
+        self._response.of((arm,), model).observe(exchange.total_s, exemplar(exchange))
         if seen.cost.usd is not None and seen.cost.usd >= 0:
             self._cost.of((arm,), caller).inc(float(seen.cost.usd))
         elif seen.error_kind is None:
@@ -249,11 +244,6 @@ class Metrics:
 def caller_of(who: Attribution) -> Caller:
     """Tenant and feature as labels."""
     return who.tenant or UNATTRIBUTED, who.feature or UNATTRIBUTED
-
-
-def _exemplar(exchange: Exchange) -> dict[str, str]:
-    """What leads from a bucket of a histogram to the rows of one exchange that is in it."""
-    return {"exchange_id": exchange.exchange_id}
 
 
 def _tokens(usage: Usage) -> list[tuple[str, int]]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from shadow.exchange import Agreement, Replay, ReplayOutcome
+from shadow.exchange import Agreement, Exchange, Replay, ReplayOutcome
 from shadow.record.series import Series
 
 PRIMARY_SIDE: Final = "primary"
 REPLAY_SIDE: Final = "replay"
+SIMILARITIES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
 Caller = tuple[str, str]  # tenant and feature, as labels
 
@@ -55,10 +56,17 @@ class Pairs:
             ),
             series,
         )
+        self.similarity = Histogram(
+            "shadow_pair_text_similarity",
+            "How much of two answers' texts is the same, from 0 to 1.",
+            ("arm",),
+            buckets=SIMILARITIES,
+            registry=registry,
+        )
         self._agreement = Series(
             Counter(
                 "shadow_pair_agreement",
-                "Pairs of whose answers this could be asked.",
+                "Pairs of whose answers this could be asked, by whether they agree in it.",
                 ("arm", "question", "agrees", *callers),
                 registry=registry,
             ),
@@ -78,17 +86,34 @@ class Pairs:
         if primary.total_s is not None:
             self._seconds.of((arm, PRIMARY_SIDE), caller).inc(primary.total_s)
             self._seconds.of((arm, REPLAY_SIDE), caller).inc(replay.exchange.total_s)
-        for question, agrees in _answers(replay.agreement):
-            self._agreement.of((arm, question, "yes" if agrees else "no"), caller).inc()
+        if replay.agreement is not None:
+            self._compared(arm, caller, replay.exchange, replay.agreement)
+
+    def _compared(self, arm: str, caller: Caller, exchange: Exchange, agreement: Agreement) -> None:
+        for question, agrees in _answers(agreement):
+            if agrees is not None:
+                self._agreement.of((arm, question, "yes" if agrees else "no"), caller).inc()
+        if agreement.text_similarity is not None:
+            self.similarity.labels(arm).observe(agreement.text_similarity, exemplar(exchange))
 
 
-def _answers(agreement: Agreement | None) -> list[tuple[str, bool]]:
-    """The questions that arise, each with whether the answers agree."""
-    if agreement is None:
-        return []
-    asked = (
+def exemplar(exchange: Exchange) -> dict[str, str]:
+    """What leads from a bucket of a histogram to the rows of one exchange that is in it."""
+    return {"exchange_id": exchange.exchange_id}
+
+
+def _answers(agreement: Agreement) -> tuple[tuple[str, bool | None], ...]:
+    """Each question with whether the answers agree in it: are both valid or neither, did both decline or neither.
+    None where it does not arise."""
+    return (
         ("finish_reason", agreement.finish_reason_same),
+        ("tool_names", agreement.tool_names_same),
         ("tool_calls", agreement.tool_calls_same),
-        ("json", agreement.json_valid),
+        ("json", _alike(agreement.primary_json_valid, agreement.json_valid)),
+        ("schema", _alike(agreement.primary_schema_valid, agreement.schema_valid)),
+        ("refusal", _alike(agreement.primary_refused, agreement.refused)),
     )
-    return [(question, agrees) for question, agrees in asked if agrees is not None]
+
+
+def _alike(one: bool | None, other: bool | None) -> bool | None:
+    return None if one is None or other is None else one is other

@@ -22,21 +22,17 @@ MATCHER = re.compile(r'\b(\w+)(?:=~|!~|!=|=)"([^"$]*)"')
 VALUES: dict[str, set[str]] = {
     "agrees": {"yes", "no"},
     "outcome": {*Outcome, *ReplayOutcome},
-    "question": {"finish_reason", "tool_calls", "json"},
-    "reason": {NO_REASON, "budget_spent"}.union(*REASONS.values()),
-    "result": {*forwarded.HANDOFF_RESULTS, *recorded.DelayedCost},
+    "question": {"finish_reason", "tool_names", "tool_calls", "json", "schema", "refusal"},
+    "reason": {NO_REASON}.union(*REASONS.values()),
+    "result": {*forwarded.HANDOFF_RESULTS, *recorded.DelayedCost, *recorded.KeptBodies, *recorded.SpanResult},
     "side": {PRIMARY_SIDE, REPLAY_SIDE},
     "trouble": set(Trouble),
-}
-PROMISED = {  # about to land
-    "shadow_budget_remaining_usd": frozenset({"arm"}),
-    "shadow_ship_lag_seconds": frozenset[str](),
 }
 
 
 def metrics_of_the_code() -> dict[str, frozenset[str]]:
     """Every series a running sidecar can expose, by the name that a query uses, with its labels."""
-    found: dict[str, frozenset[str]] = {"up": frozenset(), **PROMISED}
+    found: dict[str, frozenset[str]] = {"up": frozenset()}
     for registry in (forwarded.Metrics(()).registry, recorded.Metrics().registry):
         for collector in registry._collector_to_names:
             for name, kind, labels in _families(collector):

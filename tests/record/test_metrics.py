@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -6,6 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from shadow.exchange import (
+    Agreement,
     Attribution,
     Cost,
     CostSource,
@@ -162,7 +164,8 @@ def test_what_is_ours_is_there_from_the_start() -> None:
 def test_histograms_lead_to_an_exchange(metrics: Metrics) -> None:
     """In OpenMetrics, a bucket names an exchange that is in it; Prometheus' own text has no place for that."""
     metrics.stored(Recorded(exchange(7), seen()), now=1_780_000_001.0)
-    metrics.ended(replayed(), Primary(CALLER, Decimal("0.002")))
+    alike = replace(replayed(), agreement=Agreement(text_similarity=1.0))
+    metrics.ended(alike, Primary(CALLER, Decimal("0.002")))
     named = {
         family.name: {sample.exemplar.labels["exchange_id"] for sample in family.samples if sample.exemplar}
         for family in openmetrics_families(metrics.expose(OPEN).decode())
@@ -173,6 +176,7 @@ def test_histograms_lead_to_an_exchange(metrics: Metrics) -> None:
         "shadow_ttft_seconds": {exchange_id(7), exchange_id(0)},
         "shadow_response_seconds": {exchange_id(7), exchange_id(0)},
         "shadow_cost_ratio": {exchange_id(0)},
+        "shadow_pair_text_similarity": {exchange_id(0)},
     }
     assert "exchange_id" not in metrics.expose().decode()
 

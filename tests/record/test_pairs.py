@@ -13,7 +13,8 @@ PRIMARY = Primary(("acme", "summaries"), Decimal("0.002"), 0.5)
 KNOWN = Cost(Decimal("0.001"), CostSource.CONFIGURED)
 REPLAY = Replay(
     exchange_id(0), "ferry", ReplayOutcome.COMPLETED, None, 0.05, None,
-    exchange(arm="ferry", total_s=0.75), Observation(cost=KNOWN), Agreement(True, False, None),
+    exchange(arm="ferry", total_s=0.75), Observation(cost=KNOWN),
+    Agreement(True, False, text_similarity=0.8, schema_valid=True, primary_schema_valid=False, refused=False),
 )  # fmt: skip
 
 
@@ -63,11 +64,20 @@ def test_a_time_that_is_not_known_is_not_zero() -> None:
 
 
 def test_agreement_is_counted_by_question() -> None:
-    """Each question that arises has its yes or no; one that does not arise has neither."""
+    """Each question that arises has its yes or no; one that does not arise, or not on both sides, has neither."""
     seen = Seen((REPLAY, PRIMARY))
     assert seen.value("pair_agreement_total", question="finish_reason", agrees="yes") == 1
     assert seen.value("pair_agreement_total", question="tool_calls", agrees="no") == 1
+    assert seen.value("pair_agreement_total", question="schema", agrees="no") == 1
     assert 'question="json"' not in seen.text
+    assert 'question="refusal"' not in seen.text
+
+
+def test_texts_are_alike_to_some_degree() -> None:
+    """Similarity is a histogram by candidate, with 1 for the same text."""
+    text = Seen((REPLAY, PRIMARY)).text
+    assert sample(text, "shadow_pair_text_similarity_bucket", arm="ferry", le="0.75") == 0
+    assert sample(text, "shadow_pair_text_similarity_bucket", arm="ferry", le="0.9") == 1
 
 
 @pytest.mark.parametrize("outcome", [ReplayOutcome.FAILED, ReplayOutcome.WITHHELD])
