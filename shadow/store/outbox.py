@@ -52,7 +52,10 @@ LAST_OF_STEP: Final = """SELECT max(exchange_id) FROM
     (SELECT exchange_id FROM exchanges WHERE exchange_id > ? AND exchange_id <= ? ORDER BY exchange_id LIMIT ?)"""
 NEXT: Final = """SELECT max(sequence), count(*) FROM
     (SELECT sequence FROM outbox WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?)"""
-OLDEST: Final = "SELECT entered_at FROM outbox ORDER BY sequence LIMIT 1"
+# By the numbers at both ends: to count the entries of a week would hold the writer up.
+BACKLOG: Final = """SELECT coalesce(max(sequence) - min(sequence) + 1, 0),
+    (SELECT entered_at FROM outbox ORDER BY sequence LIMIT 1), (SELECT lost FROM shipping) FROM outbox"""
+SENDING: Final = "UPDATE shipping SET sending = ?1 WHERE sending IS NOT ?1"  # an idle sidecar writes nothing
 WAITING: Final = """SELECT max(target), max(CASE WHEN walk_until IS NOT NULL THEN walked END),
     (SELECT min(exchange_id) FROM outbox) FROM shipping"""
 BEYOND: Final = b"\xff" * 17
@@ -63,7 +66,7 @@ LARGEST: Final = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits: exchanges, and since when the oldest does. `lost` were deleted before they were shipped."""
+    """What waits: about how many exchanges, and since when the oldest does. `lost` were deleted unshipped."""
 
     exchanges: int
     oldest_at: float | None
@@ -146,10 +149,8 @@ def select(columns: str, *, replays: bool) -> str:
 
 
 async def _backlog(connection: aiosqlite.Connection) -> Backlog:
-    ((waiting,),) = await connection.execute_fetchall("SELECT count(*) FROM outbox")
-    oldest = list(await connection.execute_fetchall(OLDEST))
-    ((lost,),) = await connection.execute_fetchall("SELECT lost FROM shipping")
-    return Backlog(waiting, oldest[0][0] if oldest else None, lost)
+    (found,) = await connection.execute_fetchall(BACKLOG)
+    return Backlog(*found)
 
 
 async def _claim(connection: aiosqlite.Connection, most: int) -> Batch | None:
@@ -160,7 +161,7 @@ async def _claim(connection: aiosqlite.Connection, most: int) -> Batch | None:
             return Batch(f"{sender}-{sending}", sending, count)
     await _walk(connection, most)
     ((last, count),) = await connection.execute_fetchall(NEXT, (0, LARGEST, most))
-    await connection.execute("UPDATE shipping SET sending = ?", (last,))
+    await connection.execute(SENDING, (last,))
     return Batch(f"{sender}-{last}", last, count) if count else None
 
 
@@ -189,4 +190,4 @@ async def _read(
 
 async def _acknowledge(connection: aiosqlite.Connection, batch: Batch) -> None:
     await connection.execute("DELETE FROM outbox WHERE sequence <= ?", (batch.sequence,))
-    await connection.execute("UPDATE shipping SET sending = NULL")
+    await connection.execute(SENDING, (None,))

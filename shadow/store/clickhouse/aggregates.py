@@ -46,11 +46,11 @@ def _asking(settings: ClickHouse) -> Iterator[Ask]:
             runner.run(client.close())
 
 
-async def _all(client: Client, queries: Sequence[str]) -> list[list[list[Any]]]:
+async def _all(client: Client, queries: Sequence[str]) -> list[Iterator[list[Any]]]:
     turn = asyncio.Semaphore(SIDE_BY_SIDE)
 
-    async def one(query: str) -> list[list[Any]]:
+    async def one(query: str) -> Iterator[list[Any]]:
         async with turn:
-            return await client.select(query, SETTINGS)
+            return await client.rows(query, SETTINGS)
 
     return list(await asyncio.gather(*map(one, queries)))

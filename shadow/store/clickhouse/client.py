@@ -3,7 +3,8 @@
 import asyncio
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from io import BytesIO
 from typing import Any, Final
 
 import aiohttp
@@ -20,6 +21,9 @@ CONNECT_S: Final = 10.0
 BROKEN: Final = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, ValueError)
 # Numbers as numbers, and an error that comes late still with its status: the answer is held back until it is whole.
 READING: Final = {"output_format_json_quote_64bit_integers": "0", "wait_end_of_query": "1"}
+
+
+ROW: Final = b"\t\t["  # how a line of JSONCompact begins that is a row
 
 
 class Client:
@@ -46,13 +50,30 @@ class Client:
         await self._post(statement.encode(), {"wait_end_of_query": "1"})
 
     async def select(self, query: str, settings: Mapping[str, str] | None = None) -> list[list[Any]]:
-        """The rows of a query. They are held in memory: it sums up."""
+        """The rows of a query that has few."""
         answer = await self._post(f"{query} FORMAT JSONCompact".encode(), {**READING, **(settings or {})})
         try:
             found: list[list[Any]] = orjson.loads(answer)["data"]
         except (ValueError, KeyError) as error:
-            raise ClickHouseError(Refusal.FAILED, f"{self._settings.url} does not answer like ClickHouse") from error
+            raise self._foreign() from error
         return found
+
+    async def rows(self, query: str, settings: Mapping[str, str] | None = None) -> Iterator[list[Any]]:
+        """The rows of a query, read one by one out of its answer: as objects they are ten times as large."""
+        answer = await self._post(f"{query} FORMAT JSONCompact".encode(), {**READING, **(settings or {})})
+        return self._read(BytesIO(answer))
+
+    def _read(self, answer: BytesIO) -> Iterator[list[Any]]:
+        """JSONCompact has a row a line, and all the rest elsewhere."""
+        try:
+            for line in answer:
+                if line.startswith(ROW):
+                    yield orjson.loads(line.strip(b"\t\n,"))
+        except ValueError as error:
+            raise self._foreign() from error
+
+    def _foreign(self) -> ClickHouseError:
+        return ClickHouseError(Refusal.FAILED, f"{self._settings.url} does not answer like ClickHouse")
 
     async def insert(
         self, table: str, columns: tuple[str, ...], compressed: bytes, settings: Mapping[str, str] | None = None

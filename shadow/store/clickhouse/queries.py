@@ -42,6 +42,7 @@ _SIDES: Final = ", ".join(f"r.{side[0]}_{name}" for name, side in SIDES)
 HISTOGRAMS: Final = f"""SELECT r.arm, {{number}} AS number, side, bucket, sum(r.w)
     FROM {{database}}.replays AS r FINAL ARRAY JOIN {list(range(len(SIDES)))} AS side, [{_SIDES}] AS bucket
     WHERE bucket IS NOT NULL AND r.w IS NOT NULL AND {{condition}} GROUP BY r.arm, number, side, bucket"""
+GROUPED: Final = (CELLS, HISTOGRAMS, OUTCOMES)
 # `place` is the number of an arm and segment; each cut is a bucket by it.
 _BELOW: Final = ", ".join(f"sum(w * ({side[0]}_{name} <= {{cut{at}}}))" for at, (name, side, _) in enumerate(CUTS))
 BELOW: Final = f"""SELECT arm, number, draw, {_BELOW}

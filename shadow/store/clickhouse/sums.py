@@ -14,8 +14,8 @@ from shadow.store.clickhouse.sql import literal
 from shadow.store.engines import Ids, listed, traffic_of
 from shadow.store.ids import floor
 
-Row = list[Any]
-Ask = Callable[[Sequence[str]], list[list[Row]]]  # the rows of each of several queries, which may run side by side
+Rows = Iterable[list[Any]]  # read once
+Ask = Callable[[Sequence[str]], Sequence[Rows]]  # the rows of each of several queries, which may run side by side
 
 GROUPS: Final = 1000  # more than a breakdown lists, so that an arm and a segment share one number
 NO_CUT: Final = -32768  # below every bucket
@@ -30,7 +30,7 @@ class Share:
         self._scope = scope
         self._arms: dict[str, Ids] | None = None
         self._numbers: list[str] = []  # by breakdown: the expression of a row's number
-        self._found: list[list[list[Row]]] = []  # by breakdown: outcomes, cells, histograms
+        self._found: list[Sequence[Rows]] = []  # by breakdown, in the order of GROUPED
 
     def ends(self) -> Ids | None:
         """The first and the last id of the period; None where it is empty."""
@@ -60,24 +60,24 @@ class Share:
         asked = [
             self._said(query, "r", queries.REPLAY, number=number)
             for number in self._numbers
-            for query in (queries.CELLS, queries.HISTOGRAMS, queries.OUTCOMES)
+            for query in queries.GROUPED
         ]
-        found = iter(self._ask(asked))
-        self._found = [[next(found) for _ in range(3)] for _ in self._numbers]
+        found = self._ask(asked)
+        self._found = [found[at : at + len(queries.GROUPED)] for at in range(0, len(found), len(queries.GROUPED))]
 
-    def cells(self, index: int) -> Iterable[Row]:
+    def cells(self, index: int) -> Rows:
         """Arm, segment's number, draw, code, sums."""
         return self._found[index][0]
 
-    def histograms(self, index: int) -> Iterable[Row]:
+    def histograms(self, index: int) -> Rows:
         """Arm, segment's number, the number of duration and side, bucket, weight."""
         return self._found[index][1]
 
-    def outcomes(self, index: int) -> Iterable[Row]:
+    def outcomes(self, index: int) -> Rows:
         """Arm, segment's number, outcome, reason, whether it was possible; count and costs."""
         return self._found[index][2]
 
-    def below(self, index: int, cuts: Iterable[tuple[Any, ...]]) -> list[Row]:
+    def below(self, index: int, cuts: Iterable[tuple[Any, ...]]) -> Rows:
         """Arm, segment's number, draw, weights below the cuts: rows of number, buckets, arm."""
         arms = {arm: number for number, arm in enumerate(self.arms(), 1)}
         keys, buckets = [], []
