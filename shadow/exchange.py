@@ -9,12 +9,23 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar, dataclass_transform
 
 PRIMARY: Final = "primary"
 CONTROL: Final = "control"
 
 Headers = tuple[tuple[str, str], ...]
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def record(cls: type[T]) -> type[T]:
+    """A record: a dataclass with slots, equal by value, and frozen.
+
+    Frozen for mypy, which reads every line of this package. Python's own guard against assignment takes 80 ns for each
+    field of each record that is made: a tenth of all that it takes to record an exchange.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
 def header(headers: Headers, name: str) -> str | None:
@@ -54,7 +65,7 @@ class CostSource(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attribution:
     """Who asked, for what, on which plan, with which key. None where no rule resolved it.
 
@@ -67,7 +78,7 @@ class Attribution:
     key_fingerprint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Body:
     """What was captured of one message body: the first bytes, and the last ones where it outgrew the bound.
 
@@ -84,7 +95,7 @@ class Body:
         return len(self.head) == self.size
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exchange:
     """One request and its answer on one arm, whole or cut short, as seen on the wire.
 
@@ -146,7 +157,7 @@ KEPT_RESPONSE_HEADERS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Usage:
     """Token counts by OpenTelemetry's GenAI names. `input_tokens` includes cached ones, `output_tokens` reasoning.
 
@@ -161,7 +172,7 @@ class Usage:
     anomalies: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cost:
     """Cost in US dollars, exact, with where it comes from.
 
@@ -181,7 +192,7 @@ class Cost:
 UNKNOWN_COST: Final = Cost()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Timings:
     """When what arrived, in seconds after the request was sent.
 
@@ -200,7 +211,7 @@ class Timings:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ToolCall:
     """One assembled tool call. `arguments` is the text as sent, whether or not it is JSON."""
 
@@ -209,7 +220,7 @@ class ToolCall:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """What a provider said, whole or partial: the part of an observation that is never stored without consent."""
 
@@ -219,7 +230,7 @@ class Answer:
     tool_calls: tuple[ToolCall, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bodies:
     """What is kept of an exchange's bodies, for a tenant that consents: made by `shadow.record.bodies`.
 
@@ -234,7 +245,7 @@ class Bodies:
     redactions: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Observation:
     """The facts derived from one exchange. Read by `shadow.wire`, stored without `answer`.
 
@@ -263,7 +274,7 @@ class Observation:
     client_timeout_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Agreement:
     """How alike two answers are. None where the question does not arise, such as tool calls where neither made any.
 
@@ -285,7 +296,7 @@ class Agreement:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rewrite:
     """What was done to a request so that a candidate would take it: what made the arms differ."""
 
@@ -294,7 +305,7 @@ class Rewrite:
     tags: tuple[str, ...] = ()  # caveats for the reader of a pair, such as "prompt-cache"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Replay:
     """One exchange × arm, ended: exactly one outcome with one reason.
 
@@ -321,7 +332,7 @@ class Replay:
     rejected_parameter: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reservation:
     """The most that a replay can cost, held against its arm's budget of a UTC day until it is known what it cost.
 
@@ -333,7 +344,7 @@ class Reservation:
     day_usd: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pending:
     """A replay that was drawn and admitted and has not ended: committed before it is sent."""
 
@@ -342,7 +353,7 @@ class Pending:
     conversation: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recorded:
     """One primary exchange as it is committed: its facts, and for every other arm its end or that it is pending."""
 

@@ -52,16 +52,20 @@ def observe(exchange: Exchange, book: PriceBook) -> Observation:
 def read(exchange: Exchange, book: PriceBook) -> Read:
     """The request of one exchange, for those who look into it, and its facts. Never raises."""
     endpoint = endpoint_of(exchange)
-    plain = Timings(first_byte_s=exchange.first_byte_s, total_s=exchange.total_s)
     if endpoint is None:
-        return Read(None, Observation(timings=plain))
+        return Read(None, Observation(timings=_plain(exchange)))
     request = None
     try:
         request = read_request(exchange)
         return Read(request, _observe(exchange, endpoint, request, book))
     except Exception as error:  # noqa: BLE001 (the row must be stored, whatever a provider sent)
         tell(Event.ANSWER_UNREAD, error=where(error), exchange_id=exchange.exchange_id)
-        return Read(request, Observation(inference=True, timings=plain, anomalies=(READER_FAILED,)))
+        return Read(request, Observation(inference=True, timings=_plain(exchange), anomalies=(READER_FAILED,)))
+
+
+def _plain(exchange: Exchange) -> Timings:
+    """What is known without reading the answer."""
+    return Timings(first_byte_s=exchange.first_byte_s, total_s=exchange.total_s)
 
 
 def _observe(exchange: Exchange, endpoint: Endpoint, request: InferenceRequest | None, book: PriceBook) -> Observation:
@@ -107,8 +111,8 @@ def _features(exchange: Exchange, request: InferenceRequest | None) -> frozenset
 def _client_timeout_s(exchange: Exchange) -> float | None:
     """After how long without a byte the client gives up, as OpenAI's libraries say it, in seconds."""
     for name in CLIENT_TIMEOUTS:
-        said = header(exchange.request_headers, name) or ""
-        if NUMBER.fullmatch(said):
+        said = header(exchange.request_headers, name)
+        if said is not None and NUMBER.fullmatch(said):
             return float(said)
     return None
 

@@ -125,7 +125,7 @@ class PriceBook:
         costs = (source(call) for source in (first, second, self._catalogue))
         best = next(filter(_known, costs), UNKNOWN_COST)
         stated = reported.cost if reported is not None and _credible(reported.cost) else None
-        return Cost(best.usd, best.source, best.normalised_usd, best.price_version, stated)
+        return best if best.stated_usd is stated else replace(best, stated_usd=stated)
 
     def _stated(self, call: _Call) -> Cost:
         """The charge that the answer states, by billing mode."""
@@ -133,11 +133,12 @@ class PriceBook:
         if reported is None or not _credible(reported.cost):
             return UNKNOWN_COST
         if not reported.is_byok:
-            return Cost(reported.cost, CostSource.REPORTED, self._normalised(reported.cost, call), "usage.cost")
+            normalised = self._normalised(reported.cost, call)
+            return Cost(reported.cost, CostSource.REPORTED, normalised, "usage.cost", reported.cost)
         if _credible(reported.upstream_inference_cost):
             usd = reported.cost + reported.upstream_inference_cost
             source = "usage.cost + upstream_inference_cost"
-            return Cost(usd, CostSource.REPORTED, self._normalised(usd, call), source)
+            return Cost(usd, CostSource.REPORTED, self._normalised(usd, call), source, reported.cost)
         priced = self._listed(call)
         if priced.usd is None or priced.normalised_usd is None:
             return UNKNOWN_COST
