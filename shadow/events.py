@@ -61,6 +61,8 @@ class Event(Enum):
     )
     ERASED = INFO, "a tenant was erased: {deleted} rows"
     ERASURE_FAILED = ERROR, "a tenant could not be erased wholly, {deleted} rows were: {reason}"
+    STORED_REPLAY_BEGAN = INFO, "stored requests are replayed to {arm}"
+    STORED_REPLAY_ENDED = INFO, "the replay of stored requests to {arm} is {how}: {ended} ended, {left} left"
     EXPIRED_LEFT = WARNING, "old exchanges could not be deleted: {trouble}"
 
     # The store.

@@ -2,6 +2,7 @@
 
     options    types and options that several commands take
     ends       configuration in, text out, and how a command ends
+    recorder   the way to the recorder that runs, or to one of the command's own
 
 Every room is imported by the command that needs it, when it runs: `shadow --help` and the forwarder stay small.
 
@@ -15,6 +16,7 @@ from shadow.cli.check import check
 from shadow.cli.demo import demo
 from shadow.cli.erase import erase
 from shadow.cli.fingerprint import fingerprint
+from shadow.cli.replay import replay
 from shadow.cli.report import report
 from shadow.cli.schema import schema
 from shadow.cli.serve import serve
@@ -29,5 +31,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, report, erase, fingerprint, schema, demo):
+for command in (serve, check, report, replay, erase, fingerprint, schema, demo):
     main.add_command(command)

@@ -128,6 +128,17 @@ class Mirror:
         ended = tuple(one for one in decided if isinstance(one, Replay))
         return ended, tuple(one for one in decided if isinstance(one, Planned))
 
+    def reconsider(
+        self, name: str, exchange: Exchange, observation: Observation, request: InferenceRequest | None
+    ) -> Replay | Planned:
+        """As `decide`, for one arm and an exchange that was stored before: what it would be now. Never raises."""
+        try:
+            considered: Considered | Ineligible | None = self._considered(exchange, observation, request)
+        except Exception as error:  # noqa: BLE001 (one odd request must not stop the replay of others)
+            tell(Event.EXCHANGE_UNCONSIDERED, error=where(error), exchange_id=exchange.exchange_id)
+            considered = None
+        return self._decide_for(self._arms[name], exchange, considered)
+
     def submit(self, planned: Planned) -> Replay | None:
         """Queue a replay whose plan is committed. Returns its end where there is no room for it."""
         if not self._open:
@@ -142,14 +153,20 @@ class Mirror:
     def _consider(
         self, exchange: Exchange, observation: Observation, request: InferenceRequest | None
     ) -> Considered | Ineligible:
+        considered = self._considered(exchange, observation, request)
+        if isinstance(considered, Considered) and self._retries.is_retry(exchange):
+            return Ineligible.CLIENT_RETRY
+        return considered
+
+    def _considered(
+        self, exchange: Exchange, observation: Observation, request: InferenceRequest | None
+    ) -> Considered | Ineligible:
         reason = eligibility.of_exchange(exchange, observation)
         if reason is not None:
             return reason
         reason = eligibility.of_request(request, observation)
         if reason is not None or request is None:
             return reason or Ineligible.UNREADABLE
-        if self._retries.is_retry(exchange):
-            return Ineligible.CLIENT_RETRY
         return Considered(exchange, observation, request, conversation(exchange, request.body))
 
     def _decide_for(self, arm: Arm, exchange: Exchange, considered: Considered | Ineligible | None) -> Replay | Planned:

@@ -34,6 +34,8 @@ TAGS: Final = frozenset(
         "response-format",  # the endpoint heeds no response format
         "annotations",  # citations and parsed files of earlier turns were dropped
         "text-parts",  # text in parts was joined
+        "stored",  # replayed from what was kept, long after the primary answered
+        "redacted",  # what was kept, and so what was sent or compared, has redactions
     }
 )
 

@@ -25,6 +25,7 @@ from shadow.log import configure, tell
 from shadow.record.memory import stay_within_container
 from shadow.record.recorder import recording
 from shadow.store.errors import StoreError
+from shadow.store.hold import held
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 NICENESS: Final = 10  # a tenth of the forwarder's share where both want the processor
@@ -54,8 +55,9 @@ async def _serve(config: Config, socket: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with recording(config, socket):
-        await stop.wait()
+    with held(config.store.path):
+        async with recording(config, socket):
+            await stop.wait()
 
 
 def _arguments() -> argparse.Namespace:

@@ -20,6 +20,7 @@ from shadow.config import Capture, Registry
 from shadow.events import Event
 from shadow.exchange import Answer, Bodies, Exchange, Observation, Replay, header
 from shadow.log import tell, where
+from shadow.mirror.eligibility import REPLAY_HEADER
 from shadow.mirror.sampling import ASK_HEADER
 from shadow.record.redaction import Redaction, compiled
 from shadow.store.bodies import packed
@@ -49,7 +50,9 @@ class Keeper:
     def of_primary(self, exchange: Exchange, read: Read) -> Bodies | None:
         """What is kept of a primary exchange; None where nothing may be. Never raises."""
         tenant, seen = exchange.attribution.tenant, read.observation
-        if tenant is None or tenant not in self.tenants or not seen.inference or _asks_for_privacy(exchange, seen):
+        if tenant is None or tenant not in self.tenants or not seen.inference:
+            return None
+        if _asks_for_privacy(exchange, seen) or _is_replay(exchange):
             return None
         if read.request is None:
             return _nothing(tenant)
@@ -97,6 +100,11 @@ def _nothing(tenant: str) -> Bodies:
 def _asks_for_privacy(exchange: Exchange, seen: Observation) -> bool:
     asked = (header(exchange.request_headers, ASK_HEADER) or "").strip().lower()
     return asked == "never" or not PRIVATE.isdisjoint(seen.features)
+
+
+def _is_replay(exchange: Exchange) -> bool:
+    """Whether a sidecar sent it: it is not replayed, neither now nor later, when its headers are gone."""
+    return header(exchange.request_headers, REPLAY_HEADER) is not None
 
 
 def _said(answer: Answer) -> Mapping[str, Any]:

@@ -50,6 +50,7 @@ class StoreLedger:
         self._retry_s = retry_s
         self._hurry = asyncio.Event()
         self._primaries: dict[tuple[str, str], Primary] = {}  # one for each pending replay: bounded by its queue
+        self._awaited: dict[tuple[str, str], asyncio.Future[Replay]] = {}
 
     def hurry(self) -> None:
         """From now on wait for no store that is in trouble: the recorder stops."""
@@ -62,6 +63,15 @@ class StoreLedger:
         for pending in recorded.pending:
             self._primaries[exchange.exchange_id, pending.arm] = primary
 
+    def later(self, exchange_id: str, arm: str, primary: Primary) -> asyncio.Future[Replay]:
+        """Remember the same of a replay that comes later than its exchange; done once its end is committed.
+
+        It is cancelled where that cannot be.
+        """
+        self._primaries[exchange_id, arm] = primary
+        self._awaited[exchange_id, arm] = awaited = asyncio.get_running_loop().create_future()
+        return awaited
+
     async def mark_sent(self, exchange_id: str, arm: str, reservation: Reservation | None = None) -> None:
         """Commit that a replay is about to be sent, and what it may cost. Raises StoreError: then it is not sent."""
         await self._store.mark_sent(exchange_id, arm, reservation)
@@ -73,16 +83,27 @@ class StoreLedger:
         """
         if replay.exchange is not None and replay.exchange.attribution.tenant in self._keeper.tenants:
             replay = replace(replay, bodies=await asyncio.to_thread(self._keeper.of_replay, replay))
+        awaited = self._awaited.pop((replay.exchange_id, replay.arm), None)
+        try:
+            await self._commit(replay)
+        except StoreError:
+            if awaited is not None:
+                awaited.cancel()
+            raise
+        primary = self._primaries.pop((replay.exchange_id, replay.arm), NOBODY)
+        self._metrics.ended(replay, primary)
+        if self._traces is not None:
+            self._traces.ended(replay)
+        if awaited is not None and not awaited.done():
+            awaited.set_result(replay)
+
+    async def _commit(self, replay: Replay) -> None:
         while True:
             try:
                 await self._store.settle([replay])
-                break
+                return
             except StoreError:
                 if self._hurry.is_set():
                     raise
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), self._retry_s)
-        primary = self._primaries.pop((replay.exchange_id, replay.arm), NOBODY)
-        self._metrics.ended(replay, primary)
-        if self._traces is not None:
-            self._traces.ended(replay)

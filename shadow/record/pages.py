@@ -11,10 +11,18 @@ from shadow.record.erasures import Erasures
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.record.reports import Reports
+from shadow.record.run import ordered
+from shadow.record.stored import RefusedError, StoredReplays
 
 
 def application(
-    inbox: Inbox, mirror: Mirror, metrics: Metrics, reports: Reports, erasures: Erasures, largest_batch: int
+    inbox: Inbox,
+    mirror: Mirror,
+    metrics: Metrics,
+    reports: Reports,
+    erasures: Erasures,
+    replays: StoredReplays,
+    largest_batch: int,
 ) -> web.Application:
     """The recorder's HTTP application; a body beyond `largest_batch` is answered with 413."""
 
@@ -32,6 +40,22 @@ def application(
         mirror.resume()
         return web.Response(text="Replays are running.\n")
 
+    async def begin(request: web.Request) -> web.Response:
+        try:
+            return web.json_response(replays.begin(ordered(await request.read())), status=202)
+        except RefusedError as error:
+            return web.Response(status=409, text=f"{error}\n")
+        except ValueError:
+            return web.Response(status=400, text="Ask with a JSON object: candidate, and since, limit, rate if any.\n")
+
+    async def progress(_: web.Request) -> web.Response:
+        run = replays.progress()
+        return web.Response(status=404, text="Nothing was begun.\n") if run is None else web.json_response(run)
+
+    async def stop(_: web.Request) -> web.Response:
+        replays.stop()
+        return await progress(_)
+
     app = web.Application(client_max_size=largest_batch)
     app.router.add_post("/exchanges", inbox.receive)
     app.router.add_get("/metrics", expose)
@@ -41,4 +65,7 @@ def application(
     app.router.add_post("/-/resume", resume)
     app.router.add_post("/-/erase", erasures.begin)
     app.router.add_get("/-/erase", erasures.show)
+    app.router.add_post("/-/replay", begin)
+    app.router.add_get("/-/replay", progress)
+    app.router.add_post("/-/replay/stop", stop)
     return app

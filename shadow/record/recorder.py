@@ -32,6 +32,7 @@ from shadow.record.metrics import Metrics
 from shadow.record.pages import application
 from shadow.record.reports import Reports
 from shadow.record.shipping import shipping
+from shadow.record.stored import StoredReplays
 from shadow.store.client_keys import used
 from shadow.store.errors import StoreError, Trouble
 from shadow.store.files import set_aside_beside
@@ -93,15 +94,16 @@ async def _mirroring(
                 delayed=delayed,
                 traces=traces,
             )
-            reports = Reports(config.store.path)
+            reports, replays = Reports(config.store.path), StoredReplays(config, keeper, mirror, store, ledger, metrics)
             largest_batch = config.handoff.max_bytes + ROOM_FOR_HEADS
-            app = application(inbox, mirror, metrics, reports, Erasures(store), largest_batch)
+            app = application(inbox, mirror, metrics, reports, Erasures(store), replays, largest_batch)
             async with _serving(app, socket):
                 retention = spawn(_retain(store, config, keeper, metrics), "retention")
                 try:
                     yield
                 finally:
                     retention.cancel()
+                    await replays.close()
     finally:
         ledger.hurry()
         await mirror.close()

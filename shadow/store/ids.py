@@ -8,6 +8,7 @@ from typing import Final
 
 BYTES: Final = 16
 MILLISECONDS_MAX: Final = (1 << 48) - 1  # the width of a UUIDv7's time (RFC 9562, section 5.7)
+END: Final = b"\xff" * 16  # no exchange begins that late
 
 
 def blob(exchange_id: str) -> bytes:

@@ -13,7 +13,7 @@ from typing import Final, Self
 import aiosqlite
 
 from shadow.events import Event
-from shadow.exchange import Cost, Recorded, Replay, ReplayOutcome, Reservation, Usage
+from shadow.exchange import Cost, Pending, Recorded, Replay, ReplayOutcome, Reservation, Usage
 from shadow.log import tell
 from shadow.store.bodies import answer_rows, primary_rows
 from shadow.store.cap import Capped, cap
@@ -24,7 +24,17 @@ from shadow.store.limits import Limits
 from shadow.store.outbox import Outbox, prepare
 from shadow.store.reserve import Reserve
 from shadow.store.retention import Retention
-from shadow.store.rows import COST_COLUMNS, COUNT_COLUMNS, Row, late_cost, rows, settlement
+from shadow.store.rows import (
+    COST_COLUMNS,
+    COUNT_COLUMNS,
+    UNSENT_COLUMNS,
+    Row,
+    late_cost,
+    pending_row,
+    rows,
+    settlement,
+    unsent_row,
+)
 from shadow.store.spend import ABANDON, Spend, charge_rows, read, reserve_row, spend_row
 from shadow.store.writer import Writer
 from shadow.store.writes import Write
@@ -37,6 +47,10 @@ END_SENT: Final = """UPDATE replays SET outcome = 'failed', reason = 'interrupte
 _LATE: Final = ", ".join(
     [*(f"{column} = ?" for column in COST_COLUMNS), *(f"{column} = coalesce(?, {column})" for column in COUNT_COLUMNS)]
 )
+# Not `OR IGNORE`, which would hold for what the triggers do, too.
+ADD_LATER: Final = f"""INSERT INTO replays ({", ".join(UNSENT_COLUMNS)}) SELECT {", ".join("?" * len(UNSENT_COLUMNS))}
+    WHERE EXISTS (SELECT 1 FROM exchanges WHERE exchange_id = ?)
+    AND NOT EXISTS (SELECT 1 FROM replays WHERE exchange_id = ? AND arm = ?)"""  # noqa: S608 (our own names)
 SET_COST: Final = f"UPDATE exchanges SET {_LATE} WHERE exchange_id = ? AND cost_source = 'unknown'"  # noqa: S608 (our own names)
 
 
@@ -97,6 +111,14 @@ class SQLiteStore:
         one = Write(new.exchanges, new.replays, new.unsent, bodies=tuple(primary_rows(batch)))
         return set(map(text, await self._writer.submit(one)))
 
+    async def add_later(self, exchange_id: str, replay: Replay | Pending) -> bool:
+        """Commit a replay of an exchange that was stored before: ended without being sent, or yet to be sent.
+
+        False, and nothing changes, where that arm has one, or the exchange is gone. Raises StoreError.
+        """
+        row = unsent_row(replay) if isinstance(replay, Replay) else pending_row(exchange_id, replay)
+        return await self._writer.chore(partial(_changed, statement=ADD_LATER, row=(*row, row[0], *row[:2])))
+
     async def mark_sent(self, exchange_id: str, arm: str, reservation: Reservation | None = None) -> None:
         """Commit that a pending replay is about to be sent, and what it holds of its arm's budget.
 
@@ -124,7 +146,7 @@ class SQLiteStore:
 
         False, and nothing changes, where the cost is known by now or the exchange is gone. Raises StoreError.
         """
-        return await self._writer.chore(partial(_set_cost, row=late_cost(exchange_id, cost, usage)))
+        return await self._writer.chore(partial(_changed, statement=SET_COST, row=late_cost(exchange_id, cost, usage)))
 
     async def recover(self) -> tuple[Ended, ...]:
         """End every pending replay: those not sent as dropped, those sent as failed; what they hold stays spent.
@@ -177,8 +199,9 @@ class SQLiteStore:
         await self._writer.close()
 
 
-async def _set_cost(connection: aiosqlite.Connection, row: Row) -> bool:
-    async with connection.execute(SET_COST, row) as cursor:
+async def _changed(connection: aiosqlite.Connection, statement: str, row: Row) -> bool:
+    """Execute a statement; whether it wrote its one row."""
+    async with connection.execute(statement, row) as cursor:
         return cursor.rowcount == 1
 
 

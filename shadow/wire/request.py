@@ -62,8 +62,10 @@ def read_request(exchange: Exchange) -> InferenceRequest | None:
         body = parse(decoded.head)
     except JSONError:
         return None
-    if not isinstance(body, dict):
-        return None
-    return InferenceRequest(
-        endpoint, body, word(body.get("model")), body.get("stream") is True, features_of(body, endpoint)
-    )
+    return request_of(endpoint, body) if isinstance(body, dict) else None
+
+
+def request_of(endpoint: Endpoint, body: Mapping[str, Any]) -> InferenceRequest:
+    """The request that a JSON object is."""
+    model, stream = word(body.get("model")), body.get("stream") is True
+    return InferenceRequest(endpoint, body, model, stream, features_of(body, endpoint))

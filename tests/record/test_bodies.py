@@ -86,6 +86,11 @@ def test_nothing_is_kept_of_a_request_that_asks_for_privacy(asked: dict[str, Any
     assert kept(exchange(0, **asked)) is None
 
 
+def test_nothing_is_kept_of_what_a_sidecar_sent() -> None:
+    """Promise 60 for those who replay what is kept: of a stored request nobody can see that it was a replay."""
+    assert kept(exchange(0, request_headers=(*JSON, ("x-shadow-replay", exchange(1).exchange_id)))) is None
+
+
 def test_nothing_is_kept_of_what_is_no_model_call() -> None:
     """Files, keys and whatever else passes are nobody's example."""
     assert kept(exchange(0, path="/api/v1/keys")) is None

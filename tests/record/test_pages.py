@@ -10,16 +10,43 @@ from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
 from shadow.record.reports import Reports
+from shadow.record.run import Order
+from shadow.record.stored import RefusedError
 from shadow.store.errors import Trouble
 from tests.packing import packed
 from tests.record.conftest import FakeMirror
 from tests.record.samples import FakeEraser, FakeStore, exchange, sample
 
 
+class FakeReplays:
+    """Remembers what was ordered; one at a time."""
+
+    def __init__(self) -> None:
+        self.order: Order | None = None
+        self.stopped = False
+
+    def begin(self, order: Order) -> dict[str, object]:
+        if self.order is not None:
+            raise RefusedError("one at a time")
+        self.order = order
+        return {"state": "running"}
+
+    def progress(self) -> dict[str, object] | None:
+        return None if self.order is None else {"state": "stopped" if self.stopped else "running"}
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
 @pytest.fixture
-async def client(inbox: Inbox, mirror: FakeMirror, metrics: Metrics) -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
+def replays() -> FakeReplays:
+    return FakeReplays()
+
+
+@pytest.fixture
+async def client(inbox: Inbox, mirror: FakeMirror, metrics: Metrics, replays: FakeReplays) -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
     reports = Reports(Path("shadow.db"))
-    app = application(inbox, mirror, metrics, reports, Erasures(FakeEraser()), largest_batch=100_000)  # type: ignore[arg-type]
+    app = application(inbox, mirror, metrics, reports, Erasures(FakeEraser()), replays, largest_batch=100_000)  # type: ignore[arg-type]
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -83,3 +110,25 @@ async def test_replays_can_be_paused_and_resumed(client: TestClient, mirror: Fak
 async def test_reading_does_not_pause(client: TestClient, mirror: FakeMirror) -> None:  # type: ignore[type-arg]
     """A link or a crawler changes nothing."""
     assert ((await client.get("/-/pause")).status, mirror.paused) == (405, False)
+
+
+async def test_a_replay_of_what_is_stored_is_begun_watched_and_stopped(
+    client: TestClient,  # type: ignore[type-arg]
+    replays: FakeReplays,
+) -> None:
+    """202 with how far it is; one at a time is 409, with the reason; nothing to tell of is 404."""
+    assert (await client.get("/-/replay")).status == 404
+    order = {"candidate": "ferry", "since": 1.5, "limit": 3, "rate": 2}
+    begun = await client.post("/-/replay", json=order)
+    assert (begun.status, await begun.json(), replays.order) == (202, {"state": "running"}, Order("ferry", 1.5, 3, 2))
+    again = await client.post("/-/replay", json=order)
+    assert (again.status, await again.text()) == (409, "one at a time\n")
+    assert await (await client.get("/-/replay")).json() == {"state": "running"}
+    assert await (await client.post("/-/replay/stop")).json() == {"state": "stopped"}
+
+
+@pytest.mark.parametrize("order", [b"no JSON", b"[]", b"{}", b'{"candidate": "ferry", "limit": 0}'])
+async def test_an_order_that_is_none_is_refused(client: TestClient, order: bytes) -> None:  # type: ignore[type-arg]
+    """400, and nothing is begun."""
+    assert (await client.post("/-/replay", data=order)).status == 400
+    assert (await client.get("/-/replay")).status == 404

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shadow.exchange import Cost, CostSource, ReplayOutcome, Usage
+from shadow.exchange import Cost, CostSource, Pending, ReplayOutcome, Usage
 from shadow.store.errors import StoreError, Trouble
 from shadow.store.sqlite import Ended, SQLiteStore
 from tests.store.conftest import Query
@@ -146,3 +146,24 @@ async def test_a_cost_of_an_exchange_that_is_gone_is_nothing(store: SQLiteStore,
     """A row that retention has taken does not come back."""
     assert not await store.set_cost(exchange_id(0), LATE, Usage())
     assert query("SELECT count(*) FROM exchanges") == [(0,)]
+
+
+async def test_a_replay_may_come_later_than_its_exchange(store: SQLiteStore, query: Query) -> None:
+    """Pending or ended at once; it is marked and settled as any other is."""
+    await store.add([recorded(0)])
+    assert await store.add_later(exchange_id(0), Pending("ferry", 1.0, 7))
+    over = replay(0, "canal", outcome=ReplayOutcome.INELIGIBLE, reason="preset")
+    assert await store.add_later(exchange_id(0), over)
+    assert query("SELECT arm, outcome, probability, conversation FROM replays WHERE arm = 'ferry'") == [
+        ("ferry", None, 1.0, 7)
+    ]
+    await store.settle([replay(0, "ferry")])
+    assert query("SELECT arm, outcome FROM replays ORDER BY arm") == [("canal", "ineligible"), ("ferry", "completed")]
+
+
+async def test_an_arm_has_one_replay_of_an_exchange(store: SQLiteStore, query: Query) -> None:
+    """Whoever comes second is told so, and changes nothing; nor does a replay come of an exchange that is gone."""
+    await store.add([recorded(0, ended=(replay(0, "ferry"),))])
+    assert not await store.add_later(exchange_id(0), Pending("ferry", 1.0))
+    assert not await store.add_later(exchange_id(1), Pending("ferry", 1.0))
+    assert query("SELECT outcome FROM replays") == [("completed",)]
