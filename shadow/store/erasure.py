@@ -26,6 +26,8 @@ LOG_ATTEMPTS: Final = 60
 SPAN: Final = """SELECT max(exchange_id) FROM
     (SELECT exchange_id FROM exchanges WHERE exchange_id > ? ORDER BY exchange_id LIMIT ?)"""
 SPAN_OF: Final = "exchange_id > :after AND exchange_id <= :last AND tenant = :tenant"
+SOME: Final = f"""SELECT max(exchange_id), count(*) FROM
+    (SELECT exchange_id FROM exchanges WHERE {SPAN_OF} ORDER BY exchange_id LIMIT :most)"""  # noqa: S608 (our own names)
 DELETE_REPLAYS: Final = f"DELETE FROM replays WHERE exchange_id IN (SELECT exchange_id FROM exchanges WHERE {SPAN_OF})"  # noqa: S608 (our own names)
 DELETE_EXCHANGES: Final = f"DELETE FROM exchanges WHERE {SPAN_OF}"  # noqa: S608
 COUNTS: Final = """SELECT
@@ -102,7 +104,7 @@ class Erasure:
             self._told(count)
         after: bytes | None = b""
         while after is not None:
-            step = partial(_erase_span, tenant=tenant, after=after, most=self.limits.erase_rows)
+            step = partial(_erase_span, tenant=tenant, after=after, limits=self.limits)
             after, count = await self.writer.chore(step)
             self._told(count)
         return self.deleted - before
@@ -128,16 +130,20 @@ class Erasure:
 
 
 async def _erase_span(
-    connection: aiosqlite.Connection, tenant: str, after: bytes, most: int
+    connection: aiosqlite.Connection, tenant: str, after: bytes, limits: Limits
 ) -> tuple[bytes | None, int]:
-    """Delete a tenant's among the next so many exchanges; the last of them, None at the end, and how many it were."""
-    ((last,),) = await connection.execute_fetchall(SPAN, (after, most))
+    """Delete a tenant's among the next exchanges, some; how far that was, None at the end, and how many it were."""
+    ((last,),) = await connection.execute_fetchall(SPAN, (after, limits.erase_rows))
     if last is None:
         return None, 0
-    span = {"after": after, "last": last, "tenant": tenant}
-    await connection.execute(DELETE_REPLAYS, span)
-    async with connection.execute(DELETE_EXCHANGES, span) as cursor:
-        return last, cursor.rowcount
+    span = {"after": after, "last": last, "tenant": tenant, "most": limits.prune_rows}
+    ((last_of_some, count),) = await connection.execute_fetchall(SOME, span)
+    if count == limits.prune_rows:
+        span["last"] = last = last_of_some
+    if count:
+        await connection.execute(DELETE_REPLAYS, span)
+        await connection.execute(DELETE_EXCHANGES, span)
+    return last, count
 
 
 async def _scrub(path: Path, first: int, count: int) -> int:

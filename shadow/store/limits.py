@@ -11,7 +11,7 @@ class Limits:
     prune_rows: int = 500  # one step of retention: some milliseconds between two commits
     prune_bodies: int = 50  # the same of bodies: usually a few kilobytes, at worst some megabytes together
     prune_pages: int = 256  # one step of giving space back: 1 MiB
-    erase_rows: int = 5000  # looked through in one step of an erasure: what 500 deleted ones take
+    erase_rows: int = 5000  # looked through in one step of an erasure, which deletes at most `prune_rows` of them
     scrub_pages: int = 16_384  # of 4 KiB, read in one step: a fifth of a second, and the database is opened anew
     reserve_bytes: int = RESERVE_BYTES
     log_restart_bytes: int = 16 << 20  # a log beyond this has readers in its way: wait for them, briefly

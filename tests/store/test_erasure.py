@@ -17,7 +17,7 @@ from shadow.store.sqlite import SQLiteStore
 from tests.store.samples import bodies, exchange, exchange_id, recorded, replay
 
 CANARY = b"canary-"
-LIMITS = Limits(erase_rows=700, prune_bodies=20, scrub_pages=300, reserve_bytes=10_000)
+LIMITS = Limits(erase_rows=700, prune_rows=100, prune_bodies=20, scrub_pages=300, reserve_bytes=10_000)
 
 
 def of(tenant: str, number: int) -> Recorded:
