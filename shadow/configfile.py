@@ -16,13 +16,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from shadow.config import Config
 from shadow.fingerprint import fingerprint
+
+T = TypeVar("T")
 
 MAPPING: Final = "must be a mapping of keys to values"
 NUMBER: Final = "must be a number"
@@ -49,6 +51,7 @@ PLAIN_WORDS: Final = {
     "int_from_float": WHOLE_NUMBER,
     "int_parsing": WHOLE_NUMBER,
     "int_type": WHOLE_NUMBER,
+    "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
     "mapping_type": MAPPING,
@@ -111,6 +114,14 @@ def parse(text: str, directory: Path, environment: Mapping[str, str] = os.enviro
     if problems:
         raise ConfigError(tuple(problems))
     return config
+
+
+def validated(kind: type[T], text: str, whole: str) -> T:
+    """Another file's records in a YAML text; `whole` names it where a mistake has no key. Raises ConfigError."""
+    try:
+        return TypeAdapter(kind).validate_python(_tree(text, whole, []))
+    except ValidationError as error:
+        raise ConfigError(tuple(_problems(error, whole))) from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -253,7 +264,7 @@ def _unknown_consents(config: Config) -> Iterator[Problem]:
                 yield Problem(f"registry.tenants.{name}.consent", f"there is no candidate {candidate!r}")
 
 
-def _problems(error: ValidationError) -> Iterator[Problem]:
+def _problems(error: ValidationError, whole: str = "configuration") -> Iterator[Problem]:
     """Pydantic's findings as key paths and sentences, without the value: it may be a secret."""
     for found in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in found["loc"])
@@ -265,7 +276,7 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
         head, colon, rest = what.partition(": ")
         if colon and re.fullmatch(r"[a-z_]+", head):  # a validator of a whole section that blames one key
             where, what = _join(where, head), rest
-        yield Problem(where or "configuration", what)
+        yield Problem(where or whole, what)
 
 
 def _join(where: str, key: object) -> str:

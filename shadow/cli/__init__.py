@@ -6,7 +6,7 @@
 
 Every room is imported by the command that needs it, when it runs: `shadow --help` and the forwarder stay small.
 
-Exit codes: 0 done; 2 wrong usage or configuration; 3 could not read the store.
+Exit codes: 0 done; 1 a gate did not hold; 2 wrong usage or configuration; 3 could not read the store.
 """
 
 import click

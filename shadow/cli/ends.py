@@ -8,7 +8,9 @@ import click
 
 from shadow import configfile
 from shadow.config import Config
+from shadow.report.gates import Gates
 
+EXIT_GATE: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_STORE: Final = 3
 EXIT_INTERRUPTED: Final = 130  # as shells report SIGINT
@@ -19,8 +21,20 @@ def read(path: Path, *, secrets: bool = True) -> Config:
     try:
         return configfile.parse(configfile.read(path), path.parent.absolute(), secrets=secrets)
     except configfile.ConfigError as error:
-        count = len(error.problems)
-        fail(f"{path}: {count} mistake{'s' * (count > 1)}\n" + "\n".join(f"  {problem}" for problem in error.problems))
+        _refuse(path, error)
+
+
+def read_gates(path: Path) -> Gates:
+    """The gates in a file; ends the command if they are wrong."""
+    try:
+        return configfile.validated(Gates, configfile.read(path), "gates")
+    except configfile.ConfigError as error:
+        _refuse(path, error)
+
+
+def _refuse(path: Path, error: configfile.ConfigError) -> NoReturn:
+    count = len(error.problems)
+    fail(f"{path}: {count} mistake{'s' * (count > 1)}\n" + "\n".join(f"  {problem}" for problem in error.problems))
 
 
 def write(path: Path, text: str) -> None:

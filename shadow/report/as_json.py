@@ -36,6 +36,11 @@ A segment has `segment` ({dimension: value or null}; null overall; "others" for 
                  refusal, text): pairs, candidate (share that differs, is invalid, declines) {mean, low, high}, primary
                  (of its own answers; null where it is what answers are held against), control and control_pairs,
                  floor ("control", "primary" or null), excess (above the floor) {mean, low, high}
+    verdict      better, worse, equivalent or inconclusive, of all verdicts together
+    verdicts     for each measure that is judged: measure, word, holds (surely not worse by more than the margin),
+                 margin, difference {mean, low, high} (of cost and ttft_p95 a share of the primary's, else points; in
+                 the `confidence` that it takes for all verdicts of a table to hold together), pairs, more_pairs, days
+                 (how many it takes about for a verdict, and how long; null where there is one or nobody can tell), why
     cost_unknown pairs in which the primary's, the candidate's cost is unknown
     unknown      why figures of this segment are null: {"cost.monthly_usd": "less than a day of traffic"}
 
@@ -59,6 +64,7 @@ from shadow.report.estimates import Estimate, Unknown
 from shadow.report.latencies import LatencyComparison
 from shadow.report.reliability import Errors
 from shadow.report.totals import QUANTILES, Dimension, Loss, Scope, Segment, Traffic
+from shadow.report.verdicts import Verdict
 
 SCHEMA: Final = "shadow-report/1"
 QUANTILE_NAMES: Final = tuple(f"p{share * 100:.0f}" for share in QUANTILES)
@@ -161,6 +167,8 @@ def _segment(one: SegmentComparison, dimensions: Sequence[Dimension]) -> dict[st
         "segment": _named(one.segment, dimensions),
         "coverage": _coverage(one.coverage),
         **known,
+        "verdict": one.verdict,
+        "verdicts": [_verdict(found) for found in one.verdicts],
         "cost_unknown": {"primary": one.primary_cost_unknown, "candidate": one.candidate_cost_unknown},
         "unknown": unknown,
     }
@@ -177,7 +185,7 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
     return {**asdict(coverage), "reasons": reasons}
 
 
-def _fields(record: CostComparison | Errors | Unprojected | Disagreement) -> dict[str, Any]:
+def _fields(record: CostComparison | Errors | Unprojected | Disagreement | Verdict) -> dict[str, Any]:
     """A record's fields as they are: `asdict` would take an Unknown apart."""
     return {name: getattr(record, name) for name in record.__slots__}
 
@@ -207,6 +215,10 @@ def _errors(errors: Errors) -> dict[str, Any]:
 
 def _disagreement(one: Disagreement) -> dict[str, Any]:
     return {name: value for name, value in _fields(one).items() if name != "measure"}
+
+
+def _verdict(one: Verdict) -> dict[str, Any]:
+    return {**_fields(one), "difference": _known(one.difference, "", {})}
 
 
 def _mean(figure: Estimate | Unknown) -> float | Unknown:

@@ -7,6 +7,7 @@ too thin to say, is `Unknown` with its reason.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 
 from shadow.exchange import CONTROL
 from shadow.report.accounts import Account, account, spent
@@ -14,9 +15,13 @@ from shadow.report.answers import Disagreement, disagreements
 from shadow.report.costs import CostComparison, Lengths, costs, month
 from shadow.report.coverage import Coverage, Unprojected, coverage, unprojected
 from shadow.report.estimates import Estimate, Unknown
+from shadow.report.gates import Gates
 from shadow.report.latencies import LatencyComparison, latency
 from shadow.report.reliability import Errors, more_errors, of_candidate, of_primary
 from shadow.report.totals import Breakdown, Dimension, Loss, Replays, Scope, Segment, Totals, Traffic
+from shadow.report.verdicts import Judged, Verdict, Word, verdicts, word
+
+GATES: Final = Gates()  # what is judged by where nobody says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,12 @@ class SegmentComparison:
     more_errors: Estimate | Unknown  # candidate − primary
     disagreements: tuple[Disagreement, ...]
     unprojected: Unprojected
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def verdict(self) -> Word:
+        """One word for all of them."""
+        return word(self.verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +88,25 @@ class Report:
         return (self.last_at - self.first_at).total_seconds() if self.first_at and self.last_at else 0.0
 
 
-def compare(totals: Totals, scope: Scope) -> Report:
-    """The report of what was summed up over a scope."""
+def compare(totals: Totals, scope: Scope, gates: Gates = GATES) -> Report:
+    """The report of what was summed up over a scope, judged by gates."""
     first, last = (None if at is None else datetime.fromtimestamp(at, UTC) for at in (totals.first_at, totals.last_at))
     traffic = Traffic()
     for one in totals.overall.traffic.values():
         traffic.add(one)
-    compared = {arm: _comparison(arm, totals, traffic) for arm in totals.arms}
+    compared = {arm: _comparison(arm, totals, traffic, gates) for arm in totals.arms}
     control = None if scope.candidate == CONTROL else compared.pop(CONTROL, None)
     accounts = tuple(account(one) for one in totals.breakdowns if one.dimensions)
     candidates = tuple(one for arm, one in compared.items() if scope.candidate in (None, arm))
     return Report(scope, first, last, traffic, spent(traffic), accounts, candidates, control, totals.loss)
 
 
-def _comparison(arm: str, totals: Totals, traffic: Traffic) -> Comparison:
+def _comparison(arm: str, totals: Totals, traffic: Traffic, gates: Gates) -> Comparison:
     lengths = _lengths(arm, totals)
     replays, control = (totals.overall.replays.get((one, ()), None) for one in (arm, CONTROL))
-    overall = _segment(None, traffic, replays or Replays(), control if arm != CONTROL else None, lengths)
-    return Comparison(arm, overall, tuple(_table(arm, one, lengths) for one in totals.breakdowns if one.dimensions))
+    judged = Judged(traffic, replays or Replays(), control if arm != CONTROL else None, lengths)
+    tables = tuple(_table(arm, one, lengths, gates) for one in totals.breakdowns if one.dimensions)
+    return Comparison(arm, _segment(None, judged, gates, 1), tables)
 
 
 def _lengths(arm: str, totals: Totals) -> Lengths:
@@ -104,26 +116,26 @@ def _lengths(arm: str, totals: Totals) -> Lengths:
     return Lengths(totals.last_at - totals.first_at, last - first)
 
 
-def _table(arm: str, breakdown: Breakdown, lengths: Lengths) -> Table:
-    segments = tuple(
-        _segment(
-            segment,
+def _table(arm: str, breakdown: Breakdown, lengths: Lengths, gates: Gates) -> Table:
+    found = {
+        segment: Judged(
             traffic,
             breakdown.replays.get((arm, segment), Replays()),
             breakdown.replays.get((CONTROL, segment)) if arm != CONTROL else None,
             lengths,
         )
         for segment, traffic in breakdown.traffic.items()
-    )
+    }
+    enough = sum(one.replays.pairs >= gates.pairs for one in found.values())  # the others get no verdict in any case
+    segments = tuple(_segment(segment, judged, gates, enough) for segment, judged in found.items())
     return Table(breakdown.dimensions, segments, breakdown.merged)
 
 
-def _segment(
-    segment: Segment | str | None, traffic: Traffic, replays: Replays, control: Replays | None, lengths: Lengths
-) -> SegmentComparison:
+def _segment(segment: Segment | str | None, judged: Judged, gates: Gates, segments: int) -> SegmentComparison:
+    traffic, replays = judged.traffic, judged.replays
     covered = coverage(traffic, replays)
     projected = covered.eligible - replays.unprojected
-    monthly = month(projected, covered, lengths)
+    monthly = month(projected, covered, judged.lengths)
     primary, candidate = of_primary(traffic), of_candidate(replays, covered)
     return SegmentComparison(
         segment,
@@ -138,6 +150,7 @@ def _segment(
         primary,
         candidate,
         more_errors(primary, candidate),
-        disagreements(replays, control),
+        disagreements(replays, judged.control),
         unprojected(replays),
+        verdicts(judged, gates, segments),
     )

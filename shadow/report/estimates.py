@@ -27,7 +27,7 @@ from shadow.report.totals import DRAWS, Moments
 PAIRS_LEAST: Final = 30  # below this the mean of costs, which are skewed, is far from normal: no estimate is given
 CONVERSATIONS_LEAST: Final = 30  # the same, for it is these that are independent
 CALLS_LEAST: Final = 10  # below this a rate says nothing; its counts are shown
-BEYOND_LEAST: Final = 5  # a quantile with fewer values beyond it is one or two odd calls
+BEYOND_LEAST: Final = 10  # a quantile with fewer values beyond it is a few odd calls: its interval would not hold
 LEVEL: Final = 0.95
 
 
@@ -118,8 +118,13 @@ def telling(moments: Moments) -> float:
         return kish
     squares = max(moments.cc - 2 * f * moments.wc + f * f * moments.ww, 0.0)
     variance = squares / moments.w**2 * moments.draws / max(moments.draws - 1, 1)
-    normal, student = NormalDist().inv_cdf((1 + LEVEL) / 2), _t(moments, LEVEL)
-    return max(f * (1 - f) / variance * (normal / student) ** 2, 1.0) if variance else kish
+    if not variance:
+        return kish
+    number = f * (1 - f) / variance
+    # How sure the variance itself is: as sure as there are draws, and no surer than there are of the rarer kind.
+    degrees = min(effective(moments) - 1, number * min(f, 1 - f))
+    normal = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    return max(number * (normal / student_t(max(degrees, 3.0))) ** 2, 1.0)
 
 
 def quantile(
@@ -132,10 +137,10 @@ def quantile(
     needed = round(BEYOND_LEAST / (1 - at))
     if values < needed or below is None or not below.w:
         return Unknown(f"fewer than {needed} pairs" if values else "no pairs")
-    if (of := telling(below)) < needed:
-        return Unknown(f"too few conversations for p{at * 100:.0f}")
+    if below.w * below.w / below.squares < needed:
+        return Unknown(f"too unequal weights for p{at * 100:.0f}")
     found = quantiles.quantile(weights, at)
-    shares = wilson(at, of, level)
+    shares = wilson(at, telling(below), level)
     return Estimate(found, quantiles.quantile(weights, shares.low), quantiles.quantile(weights, shares.high))
 
 

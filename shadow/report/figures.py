@@ -51,17 +51,18 @@ class Figures:
             return self.unknown(cost.ratio)
         return Cell(percent(cost.ratio - 1, signed=True))
 
-    def seconds(self, value: Estimate | Unknown, *, interval: bool = False) -> Cell:
-        if isinstance(value, Unknown):
-            return self.unknown(value)
-        between = f" ({duration(value.low)} … {duration(value.high)})" if interval else ""
-        return Cell(f"{duration(value.mean)}{between}")
+    def seconds(self, value: Estimate | Unknown) -> Cell:
+        return self.unknown(value) if isinstance(value, Unknown) else Cell(duration(value.mean))
 
-    def share(self, value: Estimate | Unknown, *, interval: bool = False) -> Cell:
-        if isinstance(value, Unknown):
-            return self.unknown(value)
-        between = f" ({percent(value.low)} … {percent(value.high)})" if interval else ""
-        return Cell(f"{percent(value.mean)}{between}")
+    def between(self, primary: Estimate | Unknown, candidate: Estimate | Unknown) -> Cell:
+        """The intervals of a duration at both arms, where both are known."""
+        if isinstance(primary, Unknown) or isinstance(candidate, Unknown):
+            return NONE
+        one, other = (f"{duration(of.low)} … {duration(of.high)}" for of in (primary, candidate))
+        return Cell(f" ({one} → {other})", "faint")
+
+    def share(self, value: Estimate | Unknown) -> Cell:
+        return self.unknown(value) if isinstance(value, Unknown) else Cell(percent(value.mean))
 
     def points(self, value: Estimate | Unknown) -> Cell:
         """A difference of two shares, with its interval."""

@@ -9,6 +9,7 @@ from shadow.report.costs import CostComparison
 from shadow.report.coverage import ORDER, Coverage
 from shadow.report.estimates import Unknown
 from shadow.report.figures import NONE, Figures
+from shadow.report.judgement import NAMES, judgement
 from shadow.report.latencies import LatencyComparison
 from shadow.report.layout import Cell, Paint, columns, count, dollars, many, painter, safe, table, wrapped
 from shadow.report.totals import QUANTILES
@@ -31,28 +32,42 @@ def overall(comparison: Comparison, width: int, paint: Paint, figures: Figures) 
     """The lines of a candidate's own block."""
     one = comparison.overall
     yield paint(f"{safe(comparison.arm)} beside the primary", "title")
-    heads = ("", "primary", safe(comparison.arm, ARM_MOST), "change", "difference (95 %)")
-    yield from _table([Row(*(Cell(head, "faint") for head in heads)), *_rows(one, figures)], width, paint)
+    yield from _table(rows(comparison, figures), width, paint)
     yield ""
-    for line in (_counted(one), _accounted(one.coverage), _unprojected(one), *_because(one.coverage)):
+    yield from judgement(one, width, paint, figures)
+    yield ""
+    for line in sentences(one):
         yield from wrapped(line, width, "  ", "    ")
 
 
-def _table(rows: list[Row], width: int, paint: Paint) -> Iterator[str]:
+def rows(comparison: Comparison, figures: Figures) -> list[list[Cell]]:
+    """The comparison as a table, below a heading."""
+    heads = ("", "primary", safe(comparison.arm, ARM_MOST), "change", "difference (95 %)")
+    every = [Row(*(Cell(head, "faint") for head in heads)), *_rows(comparison.overall, figures)]
+    return [[row.label, row.primary, row.candidate, row.change, row.difference] for row in every]
+
+
+def sentences(one: SegmentComparison) -> list[str]:
+    """What the table is over, and what it is not."""
+    every = (_counted(one), _accounted(one.coverage), _unprojected(one), *_because(one.coverage))
+    return [line for line in every if line]
+
+
+def _table(cells: list[list[Cell]], width: int, paint: Paint) -> Iterator[str]:
     """All in one line each; where that is too wide, intervals in a second line under their figure."""
-    cells = [[row.label, row.primary, row.candidate, row.change, row.difference] for row in rows]
     if max(map(columns, table(cells, painter(False)))) <= width:
         yield from table(cells, paint)
         return
-    parts = [row.difference.text.partition(" (") for row in rows]
+    styles = [row[-1].style for row in cells]
+    parts = [row[-1].text.partition(" (") for row in cells]
     for line, (figure, _, _) in zip(cells, parts, strict=True):
         line[-1] = Cell(figure, line[-1].style)
     right = max(map(columns, table(cells, painter(False))))
-    for row, shown, (_, bracket, interval) in zip(rows, table(cells, paint), parts, strict=True):
+    for style, shown, (_, bracket, interval) in zip(styles, table(cells, paint), parts, strict=True):
         yield shown
         if bracket:
             below = f"({interval}"
-            yield " " * (right - columns(below)) + paint(below, row.difference.style)
+            yield " " * (right - columns(below)) + paint(below, style)
 
 
 def _rows(one: SegmentComparison, figures: Figures) -> Iterator[Row]:
@@ -65,8 +80,31 @@ def _rows(one: SegmentComparison, figures: Figures) -> Iterator[Row]:
         yield from _cost(one.uncached, figures)
     yield from _latency("first token, s", one.ttft, figures)
     yield from _latency("whole answer, s", one.total, figures)
+    if one.tpot.pairs:
+        yield from _latency("a token, s", one.tpot, figures)
     yield Row(Cell("errors"))
-    yield Row(Cell("  rate †"), figures.share(one.primary_errors.rate), figures.share(one.candidate_errors.rate))
+    yield Row(
+        Cell("  rate †"),
+        figures.share(one.primary_errors.rate),
+        figures.share(one.candidate_errors.rate),
+        difference=figures.points(one.more_errors),
+    )
+    yield Row(
+        Cell("  available †"), *(figures.share(of.availability) for of in (one.primary_errors, one.candidate_errors))
+    )
+    yield from _differing(one, figures)
+
+
+def _differing(one: SegmentComparison, figures: Figures) -> Iterator[Row]:
+    """How often answers differ: beside the noise, the candidate's, and what is above it."""
+    if one.disagreements:
+        yield Row(Cell("answers that differ ‡"))
+    for found in one.disagreements:
+        floor = found.control if found.floor == "control" else found.primary
+        noise = NONE if floor is None else figures.share(floor)
+        yield Row(
+            Cell(f"  {NAMES[found.measure]}"), noise, figures.share(found.candidate), NONE, figures.points(found.excess)
+        )
 
 
 def _cost(cost: CostComparison, figures: Figures) -> Iterator[Row]:
@@ -85,7 +123,10 @@ def _latency(name: str, latency: LatencyComparison, figures: Figures) -> Iterato
     for at, share in enumerate(QUANTILES):
         primary, candidate = latency.primary[at], latency.candidate[at]
         if at == 0 or not (isinstance(primary, Unknown) and isinstance(candidate, Unknown)):
-            yield Row(Cell(f"  p{share * 100:.0f} *"), figures.seconds(primary), figures.seconds(candidate))
+            between = figures.between(primary, candidate)
+            yield Row(
+                Cell(f"  p{share * 100:.0f} *"), figures.seconds(primary), figures.seconds(candidate), NONE, between
+            )
     yield Row(Cell("  mean *"), difference=figures.difference(latency.mean_difference_s))
 
 
@@ -97,6 +138,9 @@ def _counted(one: SegmentComparison) -> str:
     said += f" ({count(candidate.aside)} apart that failed for the sidecar's own sake). " if candidate.aside else ". "
     if candidate.untried:
         said += f"{count(candidate.untried)} more were not tried because it was failing. "
+    for arm, errors in (("primary", primary), ("candidate", candidate)):
+        if errors.faults:
+            said += f"At the {arm} by fault: {', '.join(f'{one.fault} {count(one.errors)}' for one in errors.faults)}. "
     if one.cost.excluded:
         said += f"Of unknown cost, in neither sum: {many(one.cost.excluded, 'pair')} "
         said += (

@@ -7,12 +7,14 @@ from shadow.report.accounts import Account, Carried
 from shadow.report.comparison import SegmentComparison, Table
 from shadow.report.estimates import Unknown
 from shadow.report.figures import Figures, share, whole
+from shadow.report.judgement import STYLES, needs
 from shadow.report.layout import GAP, INDENT, Cell, Paint, columns, count, safe, short, table, wrapped
-from shadow.report.totals import Dimension, Segment
+from shadow.report.names import BETWEEN, parts
+from shadow.report.totals import AGREEMENT
+from shadow.report.verdicts import Word, word
 
 SHOWN: Final = 25  # a screen; the rest is in the JSON
 PART_LEAST: Final = 4  # of one value of a combination that is wider than the screen
-BETWEEN: Final = " · "
 
 Column = tuple[str, Callable[[SegmentComparison, Figures], Cell]]
 
@@ -35,6 +37,14 @@ SPEED: Final[tuple[Column, ...]] = (
     ("whole p90 *", lambda one, figures: figures.shift(one.total, 0.9)),
     ("errors †", lambda one, figures: figures.rates(one.primary_errors, one.candidate_errors)),
 )
+VERDICTS: Final[tuple[Column, ...]] = (
+    ("all", lambda one, _: Cell(one.verdict, STYLES[one.verdict])),
+    ("cost", lambda one, _: _word(one, ("cost",))),
+    ("first p95", lambda one, _: _word(one, ("ttft_p95",))),
+    ("errors", lambda one, _: _word(one, ("error_rate",))),
+    ("answers", lambda one, _: _word(one, AGREEMENT)),
+    ("more pairs", lambda one, _: Cell(_needs(one), "faint")),
+)
 COVERAGE: Final[tuple[Column, ...]] = (
     ("exchanges", lambda one, _: whole(one.coverage.exchanges)),
     ("eligible", lambda one, _: whole(one.coverage.eligible)),
@@ -50,13 +60,6 @@ CARRIED: Final = ("calls", "share", "cost, USD", "share", "unknown", "errors", "
 SPARE: Final = 3  # of these, where names need its room
 
 
-def shown(dimension: Dimension, value: str | None, width: int | None = None) -> str:
-    """A value of a dimension as text says it; what the metrics call it where it is not known."""
-    if value is None:
-        return "unknown" if dimension == "model" else "unattributed"
-    return safe(value) if width is None else safe(value, width)
-
-
 def carried(account: Account, width: int, paint: Paint, figures: Figures) -> Iterator[str]:
     """The lines of the primary's own traffic by one breakdown; segments without a model call are left out."""
     every = [one for one in account.segments if one.traffic.calls]
@@ -68,7 +71,7 @@ def carried(account: Account, width: int, paint: Paint, figures: Figures) -> Ite
     yield from _title(f"Traffic by {by}: calls, their cost, and how many of unknown cost", width, paint)
     cells = [[Cell(heading, "faint") for heading in CARRIED]]
     cells += [_carried(one, calls, nano, figures) for one in listed]
-    names = [_parts(one.segment, account.dimensions, account.merged) for one in listed]
+    names = [parts(one.segment, account.dimensions, account.merged) for one in listed]
     if any(columns(BETWEEN.join(name)) > width - _taken(cells) for name in names):
         cells = [[*row[:SPARE], *row[SPARE + 1 :]] for row in cells]
     yield from _named(names, cells, width, paint)
@@ -78,7 +81,7 @@ def carried(account: Account, width: int, paint: Paint, figures: Figures) -> Ite
 def by_segment(arm: str, breakdown: Table, width: int, paint: Paint, figures: Figures) -> Iterator[str]:
     """The lines of a candidate's comparison by one breakdown."""
     listed = breakdown.segments[:SHOWN]
-    names = [_parts(one.segment, breakdown.dimensions, breakdown.merged) for one in listed]
+    names = [parts(one.segment, breakdown.dimensions, breakdown.merged) for one in listed]
     for what, chosen in _tables(listed, width):
         yield ""
         yield from _title(f"{safe(arm)} by {', '.join(breakdown.dimensions)}: {what}", width, paint)
@@ -112,7 +115,24 @@ def _tables(listed: Sequence[SegmentComparison], width: int) -> Iterator[tuple[s
     yield "seconds to the first token and whole answer; errors", SPEED
     plain = Figures()
     rare = {name for name, cell in COVERAGE if name in RARE and all(cell(one, plain).text == "0" for one in listed)}
+    fits = _taken(_cells(listed, VERDICTS, Figures())) <= width - PART_LEAST
+    yield "verdicts, and how many more pairs it takes about", VERDICTS if fits else VERDICTS[:-1]
     yield "coverage", [column for column in COVERAGE if column[0] not in rare]
+
+
+def _word(one: SegmentComparison, measures: Sequence[str]) -> Cell:
+    """One word for some of the measures."""
+    found = tuple(verdict for verdict in one.verdicts if verdict.measure in measures)
+    if not found:
+        return Cell("")
+    said: Word = word(found)
+    return Cell(said, STYLES[said])
+
+
+def _needs(one: SegmentComparison) -> str:
+    """What the measure takes that takes the most."""
+    waiting = [verdict for verdict in one.verdicts if verdict.more_pairs is not None]
+    return needs(max(waiting, key=lambda verdict: verdict.more_pairs or 0)) if waiting else ""
 
 
 def _cells(listed: Sequence[SegmentComparison], chosen: Sequence[Column], figures: Figures) -> list[list[Cell]]:
@@ -139,12 +159,6 @@ def _named(names: Sequence[list[str]], cells: Sequence[Sequence[Cell]], width: i
         if not inside:
             yield INDENT + _cut(name, width - len(INDENT))
         yield line
-
-
-def _parts(segment: Segment | str | None, dimensions: Sequence[Dimension], merged: int) -> list[str]:
-    if not isinstance(segment, tuple):
-        return [f"{count(merged)} others"]
-    return [shown(dimension, value) for dimension, value in zip(dimensions, segment, strict=True)]
 
 
 def _cut(parts: Sequence[str], room: int) -> str:

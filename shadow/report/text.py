@@ -12,6 +12,7 @@ from shadow.report.comparison import Comparison, Report
 from shadow.report.costs import DAY_S
 from shadow.report.estimates import Unknown
 from shadow.report.figures import Figures, share, whole
+from shadow.report.judgement import in_short
 from shadow.report.layout import (
     Cell,
     Paint,
@@ -26,8 +27,9 @@ from shadow.report.layout import (
     table,
     wrapped,
 )
+from shadow.report.names import shown
 from shadow.report.overall import overall
-from shadow.report.segments import by_segment, carried, shown
+from shadow.report.segments import by_segment, carried
 from shadow.report.totals import Loss, Scope, Traffic
 
 ARM_MOST: Final = 16  # of a candidate's name at the head of a line: the numbers need the room
@@ -39,6 +41,11 @@ exact, both arms' cost of the very same requests. Figures with * are estimates f
 counts for as many exchanges as its chance of being drawn says, and brackets hold a 95 % interval for which the turns of
 a conversation are one draw. Uncached means every prompt token at its uncached price, so that a warm cache is not taken
 for a saving. An error is a model call without a whole, good answer; at a candidate, a replay that failed."""
+ANSWERS: Final = """‡ Beside the candidate's answers stand the control's, the primary's model asked once more; where
+there is none, the primary's own where they can be asked the same. The difference is what is above that."""
+VERDICTS: Final = """A verdict compares the interval of a difference with its margin: within it on both sides is
+equivalent, beyond it on one side of zero better or worse, anything else inconclusive. The intervals of verdicts are
+wider, so that all verdicts of a table hold together with the stated confidence."""
 ERRORS: Final = """† Error rates are over different requests: what failed at the primary is never replayed.
 A candidate's is an estimate, weighted as figures with * are."""
 SEGMENTS: Final = """To break this down add --by tenant, --by feature, --by model or --by plan, or several, or combine
@@ -56,12 +63,13 @@ HEADS: Final = (
     ("error", "rates †"),
 )
 SPARE: Final = (7, 2, 5)
+PLAIN: Final = painter(False)
 
 
 def render(report: Report, width: int = 100, colour: bool = False) -> str:
     """The report in lines of about `width` columns, with a newline at the end."""
     width, paint, figures = max(width, WIDTH_LEAST), painter(colour), Figures()
-    lines = [*_header(report, width, paint)]
+    lines = [*header(report, width, paint)]
     if report.candidates:
         lines += ["", *_glance(report, width, paint, figures)]
     if report.traffic.exchanges:
@@ -71,13 +79,17 @@ def render(report: Report, width: int = 100, colour: bool = False) -> str:
         lines += ["", *overall(comparison, width, paint, figures)]
         for table_ in comparison.tables:
             lines += by_segment(comparison.arm, table_, width, paint, figures)
-    lines += _legend(report, width, figures)
+    lines += legend(report, width, figures)
     return "\n".join(lines) + "\n"
 
 
-def _legend(report: Report, width: int, figures: Figures) -> Iterator[str]:
+def legend(report: Report, width: int, figures: Figures) -> Iterator[str]:
+    """What the words and signs mean, those of unknown figures last."""
     if report.candidates:
         yield from ("", *wrapped(LEGEND, width))
+        if any(one.overall.disagreements for one in report.candidates):
+            yield from wrapped(ANSWERS, width)
+        yield from wrapped(VERDICTS, width)
     if figures.reasons:
         yield from ("",) * (not report.candidates)
         yield from wrapped(f"— is unknown or too thin: {figures.legend()}.", width)
@@ -85,7 +97,8 @@ def _legend(report: Report, width: int, figures: Figures) -> Iterator[str]:
         yield from ("", *wrapped(SEGMENTS, width))
 
 
-def _header(report: Report, width: int, paint: Paint) -> Iterator[str]:
+def header(report: Report, width: int, paint: Paint = PLAIN) -> Iterator[str]:
+    """What the report is about, and what was carried."""
     title, scope = paint("Shadow report", "title"), report.scope
     if report.first_at is None or report.last_at is None:
         yield title
@@ -174,6 +187,9 @@ def _glance(report: Report, width: int, paint: Paint, figures: Figures) -> Itera
         if untried := one.overall.candidate_errors.untried:
             said = f"{safe(one.arm)} was failing: {many(untried, 'replay')} more were not tried and are in no rate."
             yield from wrapped(said, width, "  ", "    ")
+    yield ""
+    for one in report.candidates:
+        yield from wrapped(in_short(one), width, "  ", "    ")
 
 
 def _moved(comparison: Comparison, calls: int, figures: Figures) -> list[Cell]:

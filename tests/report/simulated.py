@@ -26,25 +26,27 @@ class Pair:
     agrees: bool
 
 
-def conversation(chance: random.Random, rate: float, turns: int) -> Iterator[Pair]:
-    """About so many exchanges that have a level in common; costs have heavy tails, short conversations cost more."""
+def conversation(chance: random.Random, rate: float, turns: int, *, noise: bool = False) -> Iterator[Pair]:
+    """About so many exchanges that have a level in common; costs have heavy tails, short conversations cost more.
+
+    A candidate that is but noise answers as the primary would have, asked once more.
+    """
     length = chance.randint(1, 2 * turns - 1)
     dear = (1.5 if length < turns else 1.0) * (1 + rate) * chance.lognormvariate(0, 0.7)
     slow = chance.lognormvariate(0, 0.4)
     alike = chance.random() ** 0.3  # how likely this conversation's answers are to agree
+
+    def once() -> tuple[float, float]:
+        return 100_000 * dear * chance.lognormvariate(0, 0.6), 0.4 * slow * chance.lognormvariate(0, 0.4)
+
     for _ in range(length):
-        nano = 100_000 * dear * chance.lognormvariate(0, 0.6)
-        seconds = 0.4 * slow * chance.lognormvariate(0, 0.4)
-        yield Pair(
-            int(nano),
-            int(nano * SAVING * chance.lognormvariate(0, 0.4)),
-            seconds,
-            seconds * chance.lognormvariate(0.2, 0.3),
-            chance.random() < alike,
-        )
+        nano, seconds = once()
+        other = nano * SAVING * chance.lognormvariate(0, 0.4), seconds * chance.lognormvariate(0.2, 0.3)
+        their_nano, their_seconds = once() if noise else other
+        yield Pair(int(nano), int(their_nano), seconds, their_seconds, chance.random() < alike)
 
 
-def sample(seed: int, turns: int, conversations: int = 900) -> Replays:
+def sample(seed: int, turns: int, conversations: int = 900, *, noise: bool = False) -> Replays:
     """The sums of what was drawn out of so many conversations of traffic."""
     chance = random.Random(seed)  # noqa: S311 (a simulation)
     breakdown = Breakdown(())
@@ -54,7 +56,7 @@ def sample(seed: int, turns: int, conversations: int = 900) -> Replays:
         rate = RATES[number % 4 == 0]
         if chance.random() < rate:
             draw = chance.randrange(DRAWS)
-            drawn += [(draw, 1 / rate, pair) for pair in conversation(chance, rate, turns)]
+            drawn += [(draw, 1 / rate, pair) for pair in conversation(chance, rate, turns, noise=noise)]
     for draw, w, pair in drawn:
         code = (
             PAIRED
@@ -71,10 +73,12 @@ def sample(seed: int, turns: int, conversations: int = 900) -> Replays:
         gathering.bucket(key, "ttft", "primary", bucket(pair.primary_s), w)
         gathering.bucket(key, "ttft", "candidate", bucket(pair.candidate_s), w)
     [(_, cuts)] = gathering.cuts()
+    ttft = [(at, side) for at, (name, side, _) in zip(cuts, CUTS, strict=True) if name == "ttft"]
+    nothing = [None] * (len(CUTS) - len(ttft))
     for draw, w, pair in drawn:
         found = {"primary": bucket(pair.primary_s), "candidate": bucket(pair.candidate_s)}
-        below = [w * (at is not None and found[side] <= at) for at, (_, side, _) in zip(cuts, CUTS, strict=True)]
-        gathering.below(key, draw, below)
+        below = [w if at is not None and found[side] <= at else 0.0 for at, side in ttft]
+        gathering.below(key, draw, below + nothing)
     gathering.close()
     return breakdown.replays[key]
 

@@ -67,7 +67,7 @@ def test_documented_keys_are_there(document: dict[str, Any]) -> None:
     """Every key that the schema's description names occurs, in the places that programs read."""
     assert list(document) == ["schema", "scope", "period", "loss", "traffic", "control", "candidates"]
     overall = document["candidates"][1]["overall"]
-    assert list(overall) == ["segment", "coverage", *FIGURES, "cost_unknown", "unknown"]
+    assert list(overall) == ["segment", "coverage", *FIGURES, "verdict", "verdicts", "cost_unknown", "unknown"]
     described = as_json.__doc__ or ""
     leaves = [
         *document["traffic"],
@@ -76,6 +76,7 @@ def test_documented_keys_are_there(document: dict[str, Any]) -> None:
         *overall["ttft"],
         *overall["errors"]["primary"],
         *overall["unprojected"],
+        *overall["verdicts"][0],
     ]
     assert [key for key in leaves if key not in described] == []
 

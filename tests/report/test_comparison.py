@@ -182,7 +182,7 @@ class TestLatency:
         total = overall(replays()).total
         medians = [one.mean for one in total.at(0.5) if isinstance(one, Estimate)]
         assert medians == [pytest.approx(1.02**0.5), pytest.approx(1.02**35.5)]
-        assert total.at(0.99) == (Unknown("fewer than 500 pairs"),) * 2
+        assert total.at(0.99) == (Unknown("fewer than 1000 pairs"),) * 2
 
     def test_unknown_first_token(self) -> None:
         """No stream, no first token."""

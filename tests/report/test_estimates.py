@@ -135,12 +135,12 @@ class TestShares:
 
     def test_equal_weights_tell_as_much_as_their_number(self) -> None:
         """Two hundred replays are about two hundred; Student's t takes a little off."""
-        assert telling(moments([(7.0, float(n % 4 == 0)) for n in range(120)])) == pytest.approx(120, rel=0.05)
+        assert telling(moments([(7.0, float(n % 4 == 0)) for n in range(120)])) == pytest.approx(120, rel=0.1)
 
     def test_weights_and_conversations_tell_less(self) -> None:
         """Ten turns that end alike tell as much as one."""
         alike = drawn([[(1.0, 0.0, float(n % 4 == 0))] * 10 for n in range(120)])
-        assert telling(alike) == pytest.approx(120, rel=0.05)
+        assert telling(alike) == pytest.approx(120, rel=0.1)
 
     def test_none_among_many_is_told_by_their_number(self) -> None:
         """Nothing failed: the upper limit is that of so many replays of unequal weight."""
@@ -162,17 +162,29 @@ class TestShares:
 class TestQuantiles:
     """Read off histograms."""
 
-    @pytest.mark.parametrize(("at", "needed"), [(0.5, 10), (0.9, 50), (0.99, 500)])
+    @pytest.mark.parametrize(("at", "needed"), [(0.5, 20), (0.9, 100), (0.99, 1000)])
     def test_quantile_needs_values_beyond_it(self, at: float, needed: int) -> None:
         """With fewer than five of them the quantile is somebody's bad day."""
-        below = moments([(1.0, float(n < at * 1000)) for n in range(1000)])
+        below = moments([(1.0, float(n < at * 2000)) for n in range(2000)])
         assert isinstance(quantile({0: 1.0}, needed, at, below), Estimate)
         assert quantile({0: 1.0}, needed - 1, at, below) == Unknown(f"fewer than {needed} pairs")
 
-    def test_turns_of_few_conversations_give_no_far_quantile(self) -> None:
-        """A thousand pairs, and what is slow is one conversation."""
-        below = drawn([[(1.0, 0.0, float(n < 19))] * 50 for n in range(20)])
-        assert quantile({0: 950.0, 9: 50.0}, 1000, 0.95, below) == Unknown("too few conversations for p95")
+    def test_few_pairs_that_outweigh_all_others_give_no_far_quantile(self) -> None:
+        """A thousand pairs, of which ten stand for most of the traffic."""
+        below = moments([(1000.0 if n < 10 else 1.0, float(n % 20 > 0)) for n in range(1000)])
+        assert quantile({0: 1.0}, 1000, 0.95, below) == Unknown("too unequal weights for p95")
+
+    def test_turns_that_are_slow_together_widen_the_interval(self) -> None:
+        """Fifty turns of each of forty conversations: what is slow is two of them."""
+        weights = dict.fromkeys(range(100), 20.0)
+        apart_, together = (
+            known(quantile(weights, 2000, 0.9, drawn(draws)))
+            for draws in (
+                [[(1.0, 0.0, float(n % 10 > 0)) for n in range(50)] for _ in range(40)],
+                [[(1.0, 0.0, float(n > 3))] * 50 for n in range(40)],
+            )
+        )
+        assert together.high / together.low > 1.2 * apart_.high / apart_.low
 
     def test_interval_is_that_of_the_share_below(self) -> None:
         """A hundred equal pairs over a hundred buckets: half of them ± ten."""

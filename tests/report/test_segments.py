@@ -8,7 +8,8 @@ from shadow.exchange import Observation, Recorded
 from shadow.report.comparison import compare
 from shadow.report.figures import Figures
 from shadow.report.layout import columns, painter
-from shadow.report.segments import SHOWN, by_segment, carried, shown
+from shadow.report.names import shown
+from shadow.report.segments import SHOWN, by_segment, carried
 from shadow.report.totals import Scope
 from shadow.store import engines
 from shadow.store.aggregates import read
@@ -31,20 +32,20 @@ def stored(path: Path, tenants: list[str | None]) -> Path:
     return store(path, [Recorded(one, observation(), (replay(one),)) for one in ones])
 
 
-def test_three_tables_have_the_same_segments(tmp_path: Path) -> None:
-    """Cost, speed and coverage, each line begun by the segment's name."""
+def test_tables_have_the_same_segments(tmp_path: Path) -> None:
+    """Cost, speed, verdicts and coverage, each line begun by the segment's name."""
     shown = lines_of(stored(tmp_path / "shadow.db", ["acme", "acme", None]), Scope())
     assert [line.split("  ")[1] for line in shown if line.startswith("  ") and line[2] != " "] == [
         "acme",
         "unattributed",
-    ] * 3
+    ] * 4
 
 
 def test_a_screen_of_segments_is_shown(tmp_path: Path) -> None:
     """The largest, and how many more there are."""
     shown = lines_of(stored(tmp_path / "shadow.db", [f"t{n}" for n in range(SHOWN + 5)]), Scope())
     assert (sum(line.startswith("  t") for line in shown), shown[-1]) == (
-        3 * SHOWN,
+        4 * SHOWN,
         "  … and 5 more, each with fewer exchanges: see the JSON",
     )
 
@@ -53,7 +54,7 @@ def test_others_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Segments that were merged stand in one line that says how many they are."""
     monkeypatch.setattr(engines, "SEGMENTS_MAX", 1)
     shown = lines_of(stored(tmp_path / "shadow.db", ["acme", "acme", "b", "c"]), Scope())
-    assert sum(line.startswith("  2 others") for line in shown) == 3
+    assert sum(line.startswith("  2 others") for line in shown) == 4
 
 
 def test_a_long_name_stands_above_its_numbers(tmp_path: Path) -> None:
