@@ -73,10 +73,18 @@ class Followed:
 
     def __init__(self, stage: Stage, directory: Path) -> None:
         self.stage = stage
-        self.changes = directory / stage.name
-        (self.changes / "upper").mkdir(parents=True)
-        (self.changes / "work").mkdir()
-        (self.changes / "root").mkdir()
+        self._work, self._root, self.changes = (directory / stage.name / part for part in ("work", "root", "changes"))
+        for place in (self._work, self._root, self.changes):
+            place.mkdir(parents=True)
+        # The interpreter may lie where only root goes; the base image's does not.
+        self._open(Path(interpreter()).parent)
+
+    def _open(self, place: Path) -> None:
+        """Have a directory inside, and its parents, that anyone may pass through."""
+        here = self.changes
+        for part in place.parts[1:]:
+            here /= part
+            here.mkdir(mode=0o755, exist_ok=True)
 
     def follow(self, source: Path, files: Sequence[str], earlier: dict[str, "Followed"]) -> None:
         """Do what COPY and RUN say. `files` are those of the build context in `source`."""
@@ -84,50 +92,53 @@ class Followed:
             if instruction == "COPY":
                 self._copy(rest.split(), source, files, earlier)
             elif instruction == "RUN":
-                done = subprocess.run(self.command(["sh", "-euc", rest]), capture_output=True, text=True, check=False)  # noqa: S603
+                done = subprocess.run(self.building(["sh", "-euc", rest]), capture_output=True, text=True, check=False)  # noqa: S603
                 assert done.returncode == 0, f"RUN {rest}\n{done.stdout}{done.stderr}"
 
     def _copy(self, words: list[str], source: Path, files: Sequence[str], earlier: dict[str, "Followed"]) -> None:
-        upper = self.changes / "upper"
         if words[0].startswith("--from="):
             other, path, target = earlier[words[0].removeprefix("--from=")], words[1], words[2]
-            shutil.copytree(other.changes / "upper" / path.lstrip("/"), upper / target.lstrip("/"), symlinks=True)
+            shutil.copytree(other.changes / path.lstrip("/"), self.changes / target.lstrip("/"), symlinks=True)
             return
         *paths, target = words
         for path in paths:
             found = [name for name in files if name == path or name.startswith(f"{path}/")]
             assert found, f"COPY {path}: not in the build context"
             for name in found:
-                place = upper / target.lstrip("/") / (Path(name).name if name == path else Path(name).relative_to(path))
+                inside = Path(name).name if name == path else Path(name).relative_to(path)
+                place = self.changes / target.lstrip("/") / inside
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source / name, place)
 
-    def command(
-        self,
-        words: Sequence[str],
-        *,
-        user: str | None = None,
-        mounts: dict[Path, str] | None = None,
-        path: str = "",
-    ) -> list[str]:
-        """A command that runs words inside: as root on a tree to be changed, or as a `user` on one that is read-only
-        but for `mounts`, each a directory of this machine and where it is to be."""
-        root = self.changes / "root"
-        lower = f"lowerdir=/,upperdir={self.changes}/upper,workdir={self.changes}/work"
-        script = [f"mount -t overlay overlay -o {lower} {root}", f"mount --bind /dev {root}/dev"]
-        script.append(f"mount -t proc proc {root}/proc")
-        # The interpreter may lie where only root goes; the base image's does not.
-        script += [f"chmod o+x {root}{parent}" for parent in Path(interpreter()).parents if parent != Path("/")]
-        for here, there in (mounts or {}).items():
-            script += [f"mkdir -p {root}{there}", f"mount --bind {here} {root}{there}"]
-        inside = ["env", f"PATH={path}{Path(interpreter()).parent}:{os.environ['PATH']}"]
-        if user is not None:
-            script.append(f"mount -o remount,ro {root}")
-            inside = [f"--userspec={user}", str(root), "env", "-i", *inside[1:]]
-        else:
-            inside = [str(root), *inside]
-        script.append('exec chroot "$@"')
-        return ["unshare", "--mount", "sh", "-euc", "; ".join(script), "sh", *inside, *words]
+    def building(self, words: Sequence[str]) -> list[str]:
+        """A command that runs words inside, as root; what it changes is kept."""
+        return self._command([], [str(self._root), "env", f"PATH={search_path()}", *words])
+
+    def running(self, words: Sequence[str], user: str, path: str, volumes: dict[Path, str]) -> list[str]:
+        """A command that runs words inside, as a user, with nothing of this environment, on a tree that is read-only
+        but for `volumes`: each a directory of this machine, and where it is to be. `path` is searched first."""
+        mounts = []
+        for here, there in volumes.items():
+            self._open(Path(there))
+            mounts.append(f"mount --bind {here} {self._root}{there}")
+        mounts.append(f"mount -o remount,ro {self._root}")
+        environment = ["env", "-i", f"PATH={path}{search_path()}"]
+        return self._command(mounts, [f"--userspec={user}", str(self._root), *environment, *words])
+
+    def _command(self, mounts: list[str], chroot: list[str]) -> list[str]:
+        overlay = f"lowerdir=/,upperdir={self.changes},workdir={self._work}"
+        script = [
+            f"mount -t overlay overlay -o {overlay} {self._root}",
+            f"mount --bind /dev {self._root}/dev",
+            f"mount -t proc proc {self._root}/proc",
+            *mounts,
+            'exec chroot "$@"',
+        ]
+        return ["unshare", "--mount", "sh", "-euc", "; ".join(script), "sh", *chroot]
+
+
+def search_path() -> str:
+    return f"{Path(interpreter()).parent}:{os.environ['PATH']}"
 
 
 def interpreter() -> str:
