@@ -95,6 +95,10 @@ class Event(Enum):
     ARM_UNREACHABLE = ERROR, "nothing is replayed to {arm}: {reason}"
     EXCHANGE_UNCONSIDERED = ERROR, "a request was not considered: {error}"
     EXCHANGE_UNDECIDED = ERROR, "a request was not decided on for {arm}: {error}"
+    COST_UNFORESEEN = (
+        WARNING,
+        "a replay to {arm} cost more than could be foreseen: the day's budget may be exceeded by it",
+    )
     REPLAY_BROKE = ERROR, "a replay to {arm} broke: {error}"
     REPLAY_UNMARKED = ERROR, "a replay to {arm} could not be marked as sent: {error}"
     REPLAY_UNSETTLED = ERROR, "the end of a replay to {arm} was not stored: {error}"

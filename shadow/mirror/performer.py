@@ -103,6 +103,8 @@ class Performer:
         if held is None or budget is None:
             return self.settle_soon(replay)
         charge = charged(held, replay)
+        if charge > held.usd:
+            tell(Event.COST_UNFORESEEN, arm=arm.name, exchange_id=replay.exchange_id)
         settle = self._settle(replace(replay, charged_usd=charge), partial(budget.settle, held, charge))
         return spawn(settle, "settle", self._settling)
 

@@ -7,7 +7,7 @@ import pytest
 
 from shadow.config import Sample, SampleRule, Where
 from shadow.exchange import Attribution
-from shadow.mirror.floors import HOUR_S, Floors
+from shadow.mirror.floors import HOUR_S, MAX_TURNS, Floors
 from shadow.mirror.sampling import Draw, draw, number_of, segment
 from tests.mirror.making import JSON, chat, config
 from tests.mirror.test_decision import decided
@@ -58,6 +58,14 @@ def test_the_turns_of_a_certain_conversation_fill_the_floor():
     for turn in "abc":
         lifted(floors, talk=1, exchange=turn)
     assert lifted(floors, talk=2, exchange="d") == LEFT_OUT
+
+
+def test_an_endless_conversation_is_left_to_the_rate():
+    """A program that gives one session id to all it asks has a hundred exchanges replayed for certain, and no more."""
+    floors = Floors(1)
+    certain = [lifted(floors, exchange=f"{number}").drawn for number in range(300)]
+    assert certain == [True] * MAX_TURNS + [False] * 200
+    assert lifted(floors, exchange="x", now=HOUR_S) == LEFT_OUT
 
 
 def test_an_exchange_handed_over_again_counts_once():

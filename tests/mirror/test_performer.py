@@ -73,6 +73,21 @@ async def test_what_a_replay_holds_is_marked_with_it(serve, mirrors):
     assert mirror.states()[0].budget_remaining_usd == 1 - replay.charged_usd
 
 
+async def test_a_replay_that_costs_more_than_foreseen_is_told_of(serve, mirrors, caplog):
+    """A candidate that bills more tokens than it was allowed is charged with them, and the day is over for it."""
+
+    async def verbose(_request: web.Request) -> web.Response:
+        return web.json_response({**GOOD, "usage": {"prompt_tokens": 9, "completion_tokens": 10_000_000}})
+
+    mirror, ledger = await mirrors(config(await serve(verbose), budget_usd_per_day=1))
+    submit(mirror, chat())
+    (replay,) = await ledger.ends(1)
+    await mirror.close()
+    assert replay.charged_usd == Decimal("20.000009")
+    assert mirror.states()[0].budget_remaining_usd == 1 - replay.charged_usd
+    assert "cost more than could be foreseen" in caplog.text
+
+
 async def test_what_is_not_marked_holds_nothing(mirrors):
     """A store in trouble keeps replays from being sent, and takes nothing of the budget."""
 
