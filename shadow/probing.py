@@ -1,7 +1,8 @@
 """Whether what a configuration names can be reached from here: the upstream, the candidates, the store.
 
-Every probe is one harmless question: for a page of the upstream, for a candidate's list of models with its own key,
-for room in the store's directory. Nothing is sent that costs anything, and nothing is written that stays.
+Every probe is one harmless question: for a page of the upstream, for a candidate's list of models with its own key, for
+what OpenRouter says of the control's key, for room in the store's directory. Nothing is sent that costs anything, and
+nothing is written that stays.
 """
 
 import asyncio
@@ -18,10 +19,10 @@ import orjson
 from yarl import URL
 
 from shadow import USER_AGENT
-from shadow.config import Candidate, Config
+from shadow.config import Candidate, Config, Control
 from shadow.egress import egress_proxy, trusting
 from shadow.mirror.dialects import RULES
-from shadow.mirror.replay import Target, request_headers
+from shadow.mirror.replay import BEARER, Target, request_headers
 
 TIMEOUT_S: Final = 10.0  # whatever takes longer to say hello is in trouble
 MAX_BYTES: Final = 8 << 20  # of a list of models; OpenRouter's own takes half a megabyte
@@ -44,6 +45,8 @@ async def probe(config: Config) -> AsyncIterator[Found]:
     yield await _probe_upstream(config)
     for candidate in config.candidates:
         yield await _probe_candidate(candidate)
+    if config.control is not None:
+        yield await _probe_control(config.control)
     yield await asyncio.to_thread(probe_directory, config.store.path.parent)
 
 
@@ -61,18 +64,38 @@ async def _probe_upstream(config: Config) -> Found:
 async def _probe_candidate(candidate: Candidate) -> Found:
     """Its list of models: tells whether the key is taken, and whether the mapped models are there."""
     what = f"candidate {candidate.name} {candidate.url}"
+    asked = await _asked(what, candidate, RULES[candidate.dialect].key_header, "/models")
+    if isinstance(asked, Found):
+        return asked
+    status, body = asked
+    return _judged(what, candidate, status, _models(body) if status == 200 else None)
+
+
+async def _probe_control(control: Control) -> Found:
+    """OpenRouter's page about the key itself: its list of models it shows to everybody."""
+    what = f"control {control.url}"
+    asked = await _asked(what, control, BEARER, "/key")
+    if isinstance(asked, Found):
+        return asked
+    status, _ = asked
+    return Found(
+        what, well=True, said="takes the key" if status == 200 else f"answers ({status}), and not as OpenRouter"
+    )
+
+
+async def _asked(what: str, arm: Candidate | Control, key_header: str, path: str) -> tuple[int, bytes] | Found:
+    """Status and body of a page of an arm, with its own key; or why there is none."""
     try:
-        key = candidate.api_key()
+        key = arm.api_key()
     except (OSError, KeyError, ValueError):
         return Found(what, well=False, said="its key cannot be read: look at api_key_env or api_key_file")
-    target = Target(candidate.url, RULES[candidate.dialect].key_header, key)
     try:
-        status, body = await _get(candidate.url, "/models", request_headers(target, "probe"))
+        status, body = await _get(arm.url, path, request_headers(Target(arm.url, key_header, key), "probe"))
     except UNREACHED as error:
         return Found(what, well=False, said=_why(error))
     if status in REFUSED:
         return Found(what, well=False, said=f"refuses the key ({status}): look at api_key_env or api_key_file")
-    return _judged(what, candidate, status, _models(body) if status == 200 else None)
+    return status, body
 
 
 def _judged(what: str, candidate: Candidate, status: int, listed: frozenset[str] | None) -> Found:

@@ -1,13 +1,14 @@
 """What `shadow check --probe` finds, on real sockets."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from shadow import probing
-from shadow.config import Candidate, Config, Storage, Upstream
+from shadow.config import Candidate, Config, Control, Storage, Upstream
 from shadow.probing import Found, probe, probe_directory
 from tests.end_to_end.sidecar import free_addresses
 
@@ -91,6 +92,25 @@ async def test_what_a_candidate_answers(
     provider.status, provider.body = status, body
     _, candidate, _ = await found(config(provider.url, tmp_path))
     assert (candidate.well, said in candidate.said) == (well, True), candidate.said
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "well"),
+    [
+        (200, "takes the key", True),
+        (401, "refuses the key (401): look at api_key_env or api_key_file", False),
+        (404, "answers (404), and not as OpenRouter", True),
+    ],
+)
+async def test_the_control_is_asked_about_its_key(
+    provider: Provider, tmp_path: Path, status: int, said: str, well: bool
+) -> None:
+    """OpenRouter lists its models to everybody, so that only the key's own page tells whether it is taken."""
+    provider.status = status
+    control = Control(url=provider.url, api_key_file=tmp_path / "key")
+    _, _, one, _ = await found(replace(config(provider.url, tmp_path), control=control))
+    assert (one.what, one.said, one.well) == (f"control {provider.url}", said, well)
+    assert [(one.path, one.headers.get("Authorization")) for one in provider.asked][-1] == ("/key", f"Bearer {KEY}")
 
 
 async def test_models_that_are_not_replayed_need_not_be_there(provider: Provider, tmp_path: Path) -> None:
