@@ -24,6 +24,7 @@ The modules in the order in which data flows:
     wire          pure: bytes → facts
     mirror        who is replayed and how
     store         rows and their queries, in SQLite
+    inventory     pure: what the traffic uses → what a migration has to plan for
     report        pure: stored rows → comparison → text and JSON
     demo          stand-in providers and a workload
 """

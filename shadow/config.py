@@ -432,6 +432,7 @@ class Tenant:
 
     plan: str | None = None
     billing_owner: str | None = None
+    allowance_usd_per_month: Dollars | None = None  # what its plan includes; shown in the inventory, enforced by nobody
     keys: tuple[Fingerprint, ...] = ()  # as `shadow fingerprint` prints them
     consent: tuple[str, ...] | None = None  # None: `consent_default` decides
     bodies: bool = False
@@ -442,6 +443,7 @@ class Registry:
     """The tenant registry: a file of its own, because someone else keeps it."""
 
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
+    environments: Mapping[Fingerprint, str] = field(default_factory=dict)  # of keys: production, test, …
 
     @property
     def owners(self) -> dict[str, str]:

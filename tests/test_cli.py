@@ -309,3 +309,22 @@ def test_check_reads_the_whole_database(config: Path, tmp_path: Path) -> None:
     damaged = shadow("check", "-c", config, "--full")
     assert damaged.exit_code == 3
     assert "stop the service and move the file away" in damaged.stderr
+
+
+def test_the_inventory_has_every_section(tmp_path: Path, config: Path) -> None:
+    """With and without a configuration; the registry's words come from the configuration alone."""
+    path = store(tmp_path / "shadow.db", [Recorded(exchange(), observation())])
+    alone = json.loads(shadow("inventory", "--db", path, "--format", "json").stdout)
+    assert list(alone["sections"]) == [
+        *("models", "tenants", "features", "keys", "tokens", "costs", "dependencies", "compatibility"),
+    ]
+    config.write_text(f"{SMALLEST}registry: tenants.yaml\nstore: {{path: {path}}}\n")
+    (tmp_path / "tenants.yaml").write_text("tenants: {acme: {billing_owner: pay@acme.example}}")
+    told = shadow("inventory", "-c", config, "--format", "markdown", "--out", tmp_path / "inventory.md")
+    assert (told.exit_code, told.stdout) == (0, "")
+    assert "pay@acme.example" in (tmp_path / "inventory.md").read_text()
+
+
+def test_an_inventory_of_nothing_is_exit_code_3(tmp_path: Path) -> None:
+    """A store that is not there is told, as for a report."""
+    assert shadow("inventory", "--db", tmp_path / "none.db").exit_code == 3

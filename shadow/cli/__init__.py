@@ -16,6 +16,7 @@ from shadow.cli.check import check
 from shadow.cli.demo import demo
 from shadow.cli.erase import erase
 from shadow.cli.fingerprint import fingerprint
+from shadow.cli.inventory import inventory
 from shadow.cli.replay import replay
 from shadow.cli.report import report
 from shadow.cli.schema import schema
@@ -31,5 +32,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, report, replay, erase, fingerprint, schema, demo):
+for command in (serve, check, report, inventory, replay, erase, fingerprint, schema, demo):
     main.add_command(command)

@@ -23,19 +23,19 @@ SETTINGS: Final = {
 
 def read(settings: ClickHouse, scope: Scope) -> Totals:
     """The sums of all pods over a scope. Raises StoreError where there are no tables of this release to read."""
-    with _asking(settings) as ask:
+    with asking(settings) as ask:
         share = Share(ask, settings.database, scope)
         return add_up([share], share.ends(), scope)
 
 
 def arms(settings: ClickHouse, scope: Scope) -> tuple[str, ...]:
     """Every arm that has a replay in the scope's period, whatever its other conditions. Raises as `read` does."""
-    with _asking(settings) as ask:
+    with asking(settings) as ask:
         return tuple(sorted(Share(ask, settings.database, replace(scope, candidate=None, where=())).arms()))
 
 
 @contextmanager
-def _asking(settings: ClickHouse) -> Iterator[Ask]:
+def asking(settings: ClickHouse) -> Iterator[Ask]:
     """Asks the server from a thread that may be any: one that adds up is not the one that began."""
     with asyncio.Runner() as runner:
         client = Client(settings, TIMEOUT_S)
