@@ -48,6 +48,7 @@ class Event(Enum):
     RECORDING = INFO, "ready: recording"
     RECORDER_UNSTARTED = ERROR, "the recorder cannot start: {reason}"
     TRACES_OFF = ERROR, "no traces are sent: {error}"
+    SPAN_UNTOLD = ERROR, "a span could not be made: {error}"
     BATCH_REFUSED = ERROR, "a batch was refused: {error}"
     ANSWER_UNREAD = ERROR, "an answer was not read: {error}"
     COST_UNKNOWN = ERROR, "a delayed cost stays unknown: {error}"

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from opentelemetry import trace
@@ -23,7 +24,9 @@ from prometheus_client import Counter
 
 from shadow import __version__
 from shadow.config import Config, Otel
+from shadow.events import Event
 from shadow.exchange import PRIMARY, Recorded, Replay
+from shadow.log import tell, where
 from shadow.record.metrics import SpanResult
 from shadow.record.spans import Span, of_primary, of_replay, servers
 
@@ -65,21 +68,26 @@ class Traces:
         self._tracer = self._provider.get_tracer("shadow", __version__)
 
     def stored(self, recorded: Recorded) -> None:
-        """Tell of a new exchange."""
-        self._tell(of_primary(recorded.exchange, recorded.observation, self._servers[PRIMARY]))
+        """Tell of a new exchange. Never raises."""
+        self._tell(partial(of_primary, recorded.exchange, recorded.observation, self._servers[PRIMARY]))
 
     def ended(self, replay: Replay) -> None:
-        """Tell of a replay. An arm that is configured no more has nobody to name."""
+        """Tell of a replay. An arm that is configured no more has nobody to name. Never raises."""
         if (server := self._servers.get(replay.arm)) is not None:
-            self._tell(of_replay(replay, server))
+            self._tell(partial(of_replay, replay, server))
 
     def stop(self) -> None:
         """Send what waits, and end the thread."""
         self._provider.shutdown()
 
-    def _tell(self, told: Span | None) -> None:
-        if told is None:
-            return
+    def _tell(self, describe: Callable[[], Span | None]) -> None:
+        try:
+            if (told := describe()) is not None:
+                self._start(told).end(told.ended_ns)
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with one span, recording goes on)
+            tell(Event.SPAN_UNTOLD, error=where(error))
+
+    def _start(self, told: Span) -> trace.Span:
         self._ids.next = told
         context = None
         if told.parent_id is not None:
@@ -89,7 +97,7 @@ class Traces:
         span = self._tracer.start_span(told.name, context, SpanKind.CLIENT, told.attributes, start_time=told.started_ns)
         if told.error is not None:
             span.set_status(Status(StatusCode.ERROR))
-        span.end(told.ended_ns)
+        return span
 
 
 class _Ids(IdGenerator):

@@ -112,6 +112,17 @@ async def test_other_traffic_is_not_told_of(config: Config, metrics: Metrics) ->
     assert counted(metrics) == {}
 
 
+async def test_a_span_that_cannot_be_made_is_logged(
+    config: Config, metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Recording goes on, whatever is wrong with one."""
+    stuck = Stuck()
+    stuck.released.set()
+    async with tracing(config, stuck, metrics.spans) as told:
+        told.stored(Recorded(exchange(exchange_id="no UUID"), SEEN))
+    assert "a span could not be made: ValueError in " in caplog.text
+
+
 async def test_recording_goes_on_without_traces(
     config: Config, metrics: Metrics, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
