@@ -34,7 +34,7 @@ def read_event(answer: Assembly, chunk: Mapping[str, Any], kind: str | None) -> 
             continue
         delta = mapping(choice.get("delta"))
         _read_message(answer, delta)
-        for position, call in enumerate(sequence(delta.get("tool_calls"))):
+        for position, call in enumerate(sequence(delta["tool_calls"]) if "tool_calls" in delta else ()):
             index = mapping(call).get("index")
             _read_tool_call(answer, mapping(call), position if index is None else index)
         _read_end(answer, choice)
@@ -58,7 +58,9 @@ def _read_message(answer: Assembly, message: Mapping[str, Any]) -> None:
     if reasoning:
         answer.reasoning(reasoning)
     content = message.get("content")
-    if content:
+    if isinstance(content, str):
+        answer.content(content)
+    elif content:
         _read_content(answer, content)
     if message.get("refusal"):
         answer.refusal(text(message["refusal"]))
@@ -68,9 +70,7 @@ def _read_message(answer: Assembly, message: Mapping[str, Any]) -> None:
 
 
 def _read_content(answer: Assembly, content: object) -> None:
-    """A string; at Mistral's reasoning models a list of parts, of which some are thoughts."""
-    if isinstance(content, str):
-        answer.content(content)
+    """A list of parts, of which some are thoughts, as Mistral's reasoning models send it."""
     for part in map(mapping, sequence(content)):
         answer.content(text(part.get("text")))
         for thought in map(mapping, sequence(part.get("thinking"))):

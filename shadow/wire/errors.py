@@ -188,11 +188,16 @@ def by_status(status: int | None) -> ErrorKind:
     return _STATUSES.get(status) or (ErrorKind.SERVER_ERROR if status >= 500 else ErrorKind.UNKNOWN)
 
 
+_SIGNS: Final = frozenset({"error", "x_groq", "detail"})  # no answer without one of them speaks of an error
+
+
 def _fault(document: Any) -> Mapping[str, Any] | None:
     """The error object of an answer, in whichever of its shapes; None for an answer that holds none."""
     if isinstance(document, list):  # Google's OpenAI layer
         return next((fault for fault in map(_fault, document[:1]) if fault), None)
     body = mapping(document)
+    if _SIGNS.isdisjoint(body) and body.get("object") != "error" and body.get("type") != "error":
+        return None
     error = body.get("error")
     if not error and "x_groq" in body:
         error = mapping(body["x_groq"]).get("error")
