@@ -29,6 +29,7 @@ from shadow.store.hold import held
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 NICENESS: Final = 10  # a tenth of the forwarder's share where both want the processor
+GC_THRESHOLD: Final = 20_000  # containers; a batch makes as many, none in a cycle: by default it is searched 17 times
 SWITCH_INTERVAL_S: Final = 0.0005  # bodies are read in a thread: the loop, which times candidates, takes over soon
 
 
@@ -42,6 +43,7 @@ def main() -> int:
     configure("recorder")
     gc.collect()
     gc.freeze()  # what was imported stays: to look through it again takes 30 ms, during which no candidate is timed
+    gc.set_threshold(GC_THRESHOLD)
     try:
         config: Config = pickle.load(sys.stdin.buffer)  # noqa: S301 (the parent wrote it, in a directory of its own)
         uvloop.run(_serve(config, arguments.socket))
