@@ -34,7 +34,7 @@ class Candidate:
 
     def __call__(self, request: Request) -> Script:
         """The answer to a request."""
-        if self._key is not None and request.head.header("authorization") != f"Bearer {self._key}":
+        if not self._knows(request):
             return refusal(401, "Incorrect API key provided", "invalid_api_key")
         if request.head.method == "GET" and request.head.path.endswith("/models"):
             listed = [{"id": name, "object": "model"} for name in self._models]
@@ -46,20 +46,30 @@ class Candidate:
             return refusal(400, problem, "invalid_request_error")
         return self._quirks.refuses(request.json) or self._chat(request.json)
 
+    def _knows(self, request: Request) -> bool:
+        """Whether the request carries the key, where its provider looks for it."""
+        name = self._quirks.key_header
+        expected = f"Bearer {self._key}" if name == "authorization" else self._key
+        return self._key is None or request.head.header(name) == expected
+
     def _chat(self, body: Json) -> Script:
         asked = str(body.get("model"))
         model = self._models.get(asked) or replace(self._any, name=asked, permaslug=asked)
         said = generate(model, body, self._seed)
         if body.get("stream"):
             asked_for_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-            return chunked(200, EVENTS, _stream(self._quirks, said, asked_for_usage))
+            return chunked(200, (*EVENTS, *self._quirks.headers), _stream(self._quirks, said, asked_for_usage))
         time = Pause(said.first_token_s + said.token_s * said.completion_tokens)
-        return chunked(200, JSON, (*self._quirks.padding, time, dumps(_completion(self._quirks, said))))
+        return chunked(
+            200, (*JSON, *self._quirks.headers), (*self._quirks.padding, time, dumps(_completion(self._quirks, said)))
+        )
 
 
 def _completion(quirks: Quirks, said: Generation) -> Json:
     message: Json = {"role": "assistant", "content": said.text or None}
-    if said.thoughts:
+    if said.thoughts and quirks.thinks_in_parts:
+        message["content"] = [_thinking("".join(said.thoughts)), {"type": "text", "text": said.text}]
+    elif said.thoughts:
         message[quirks.reasoning] = "".join(said.thoughts)
     if said.tool is not None:
         message["tool_calls"] = [tool_call(said)]
@@ -89,16 +99,32 @@ def _chunks(quirks: Quirks, said: Generation, asked: bool) -> Iterator[Json]:
     extra = asked and quirks.placing is Placing.EXTRA_IF_ASKED
     last = every or quirks.placing is Placing.LAST
     filler: Json = {"usage": None} if quirks.null_usage and (extra or last) else {}
+    if quirks.null_first:
+        yield _chunk(quirks, said, {"role": "assistant", "content": None}, None, filler)
     for number, change in enumerate(changes(said, quirks.reasoning)):
-        change = {"role": "assistant", **change} if not number else change
+        change = _changed(quirks, change, first=not number)
         running = min((number + 1) * TOKENS_PER_CHUNK, said.completion_tokens)
         more = {"usage": _counting_up(usage, running)} if every else filler
         noise: Json = {"obfuscation": said.digest[: 4 + number % 8]} if quirks.obfuscates else {}
         yield _chunk(quirks, said, change, None, {**more, **noise, **(quirks.first(said) if not number else {})})
-    end = {"usage": usage} if last else filler
-    yield _chunk(quirks, said, {}, said.finish_reason, {**end, **quirks.last(said)})
+    end, closing = {"usage": usage} if last else filler, quirks.last(said)
+    yield _chunk(quirks, said, {}, said.finish_reason, end if extra else {**end, **closing})
     if extra:
-        yield {**_envelope(said, "chat.completion.chunk"), "choices": [], "usage": usage, **(quirks.chunk or {})}
+        more = {**(quirks.chunk or {}), **closing}
+        yield {**_envelope(said, "chat.completion.chunk"), "choices": [], "usage": usage, **more}
+
+
+def _changed(quirks: Quirks, change: Json, *, first: bool) -> Json:
+    """A delta as the provider writes it."""
+    thought = change.pop(quirks.reasoning, None) if quirks.thinks_in_parts else None
+    if thought is not None:
+        change["content"] = [_thinking(thought)]
+    return {**(quirks.delta or {}), **({"role": "assistant"} if first else {}), **change}
+
+
+def _thinking(text: str) -> Json:
+    """Reasoning as a part of the content."""
+    return {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
 
 
 def _chunk(quirks: Quirks, said: Generation, change: Json, finish: str | None, more: Json) -> Json:

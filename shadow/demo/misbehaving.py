@@ -8,7 +8,10 @@ from shadow.demo.openrouter_wire import DONE, dumps, event
 from shadow.demo.provider import Behaviour
 from shadow.demo.quirks import JSON, VLLM, refusal
 from shadow.demo.request import Request
-from shadow.demo.script import LAST_CHUNK, Close, Hold, Pause, Script, Send, chunk, head, unfinished, whole
+from shadow.demo.script import LAST_CHUNK, Close, Hold, Pause, Reset, Script, Send, chunk, head, unfinished, whole
+
+MEGABYTE: Final = bytes(1 << 20)
+HUGE: Final = 100 << 20
 
 
 def breaks_inside(request: Request) -> Script:
@@ -47,6 +50,29 @@ def closes_after_headers(_: Request) -> Script:
     return (Send(head(200, (*JSON, ("content-length", "512")))), Close())
 
 
+def resets(request: Request) -> Script:
+    """The beginning of a good answer, then a TCP reset."""
+    return (*Candidate(VLLM)(request)[:1], Reset())
+
+
+def answers_garbage(_: Request) -> Script:
+    """What is not HTTP at all."""
+    return (Send(bytes(range(256)) * 4), Close())
+
+
+def answers_no_json(_: Request) -> Script:
+    """A good head, and a body that is no answer."""
+    return whole(200, JSON, b"\x00\xff not an answer \xfe" * 64)
+
+
+def floods(request: Request) -> Script:
+    """100 MB: plainly in one body, streamed in events that nothing ends."""
+    if not request.json.get("stream"):
+        return (Send(head(200, (*JSON, ("content-length", str(HUGE))))), *[Send(MEGABYTE)] * (HUGE >> 20))
+    words = event({"choices": [{"index": 0, "delta": {"content": "on and on "}, "finish_reason": None}]})
+    return unfinished(200, EVENTS, [words * (len(MEGABYTE) // len(words))] * (HUGE >> 20))
+
+
 def fails_at_times(behaviour: Behaviour, one_in: int) -> Behaviour:
     """A behaviour that answers one in so many requests with a 503: always the same ones, by their messages."""
 
@@ -58,6 +84,10 @@ def fails_at_times(behaviour: Behaviour, one_in: int) -> Behaviour:
 
 
 MISBEHAVING: Final = {
+    "resets": resets,
+    "garbage": answers_garbage,
+    "no-json": answers_no_json,
+    "floods": floods,
     "breaks-inside": breaks_inside,
     "hangs": hangs,
     "drips": drips,

@@ -1,5 +1,6 @@
 """Fake candidates have the peculiarities of the real ones."""
 
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -7,12 +8,15 @@ import pytest
 
 from shadow.demo import quirks
 from shadow.demo.candidates import Candidate
+from shadow.demo.model import Model
 from shadow.demo.provider import StandIn
 from shadow.demo.quirks import QUIRKS, Quirks
 from shadow.demo.scenarios import Ask
 from tests.demo.wire import Heard, hear
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
+ASKED = {"model": "thinker", "messages": MESSAGES}
+THINKER = Model("thinker", "thinker", "x", Decimal(1), Decimal(2), 0.1, 100, reasons=True)
 FLAG = {"stream_options": {"include_usage": True}}
 
 
@@ -29,13 +33,13 @@ async def usages(kind: str, **body: Any) -> list[Any]:
     return [chunk.get("usage", "absent") for chunk in (await ask(kind, stream=True, **body)).data[:-1]]
 
 
-@pytest.mark.parametrize("kind", ["openai", "azure", "vllm", "google"])
+@pytest.mark.parametrize("kind", ["openai", "azure", "vllm", "google", "anthropic", "sglang", "llama.cpp", "ollama"])
 async def test_no_usage_unasked(kind: str) -> None:
     """These give usage in a stream only with the flag."""
     assert set(await usages(kind)) == {"absent"}
 
 
-@pytest.mark.parametrize("kind", ["openai", "azure", "vllm"])
+@pytest.mark.parametrize("kind", ["openai", "azure", "vllm", "anthropic", "sglang", "llama.cpp", "ollama"])
 async def test_usage_in_an_extra_chunk_with_the_flag(kind: str) -> None:
     """The last chunk has usage and no choices."""
     *_, last, done = (await ask(kind, stream=True, **FLAG)).data
@@ -61,7 +65,9 @@ async def test_google_counts_up_on_every_chunk() -> None:
     assert counts[0] < counts[-1] == (await ask("google")).json["usage"]["completion_tokens"]
 
 
-@pytest.mark.parametrize("kind", ["mistral", "groq", "deepseek", "together"])
+@pytest.mark.parametrize(
+    "kind", ["mistral", "groq", "deepseek", "together", "fireworks", "xai", "deepinfra", "cerebras"]
+)
 async def test_usage_with_the_finish_reason_unasked(kind: str) -> None:
     """These always give it, on the chunk that ends the choice."""
     *_, last, _ = (await ask(kind, stream=True)).data
@@ -74,7 +80,7 @@ async def test_streams_say_what_plain_answers_say(kind: str) -> None:
     """The text is the same, and so is the whole usage where the stream has one."""
     whole = (await ask(kind)).json
     data = (await ask(kind, stream=True)).data[:-1]
-    text = "".join(choice["delta"].get("content", "") for chunk in data for choice in chunk["choices"])
+    text = "".join(choice["delta"].get("content") or "" for chunk in data for choice in chunk["choices"])
     assert text == whole["choices"][0]["message"]["content"]
     assert data[-1].get("usage") in (None, whole["usage"])
 
@@ -138,6 +144,88 @@ async def test_azure_begins_with_its_filters() -> None:
     assert (first["choices"], first["id"], first["model"]) == ([], "", "")
     assert first["prompt_filter_results"]
     assert second["choices"][0]["delta"]["role"] == "assistant"
+
+
+async def test_azure_looks_for_the_key_in_a_header_of_its_own() -> None:
+    """A bearer token there is no key."""
+    right, wrong = (("Api-Key", "sk-right"),), (("Authorization", "Bearer sk-right"),)
+    assert [(await ask("azure", key="sk-right", headers=sent)).status for sent in (right, wrong)] == [200, 401]
+
+
+async def test_google_refuses_in_an_array() -> None:
+    """400 without a word of OpenAI's, for what it does not know."""
+    heard = await ask("google", seed=1)
+    assert (heard.status, heard.json[0]["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert '"seed"' in heard.json[0]["error"]["message"]
+
+
+async def test_anthropics_layer_gives_one_answer_and_no_details() -> None:
+    """`n` must be one; usage has the three counts alone."""
+    assert (await ask("anthropic", n=2)).status == 400
+    assert set((await ask("anthropic", n=1)).json["usage"]) == {"prompt_tokens", "completion_tokens", "total_tokens"}
+
+
+async def test_mistral_thinks_in_parts_of_the_content() -> None:
+    """Where a model reasons, the content is a list of thinking and text."""
+    async with StandIn(Candidate(QUIRKS["mistral"], (THINKER,)), pace=0) as stand_in:
+        whole, streamed = [
+            await hear(stand_in, Ask("POST", "/v1/chat/completions", (), orjson.dumps({**ASKED, "stream": stream})))
+            for stream in (False, True)
+        ]
+    parts = whole.json["choices"][0]["message"]["content"]
+    assert [part["type"] for part in parts] == ["thinking", "text"]
+    contents = [chunk["choices"][0]["delta"].get("content") for chunk in streamed.data[:-1]]
+    thought = "".join(content[0]["thinking"][0]["text"] for content in contents if isinstance(content, list))
+    assert thought == parts[0]["thinking"][0]["text"]
+    assert "".join(content for content in contents if isinstance(content, str)) == parts[1]["text"]
+
+
+async def test_xai_counts_reasoning_on_top_and_states_its_price() -> None:
+    """The total has both; the charge is in ticks of a ten-billionth of a dollar."""
+    async with StandIn(Candidate(QUIRKS["xai"], (THINKER,)), pace=0) as stand_in:
+        usage = (await hear(stand_in, Ask("POST", "/v1/chat/completions", (), orjson.dumps(ASKED)))).json["usage"]
+    reasoning = usage["completion_tokens_details"]["reasoning_tokens"]
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] + reasoning
+    assert usage["cost_in_usd_ticks"] > 0
+
+
+async def test_fireworks_measures_in_headers_and_begins_with_nothing() -> None:
+    """Its times come before the answer; the first delta has no content."""
+    heard = await ask("fireworks", stream=True)
+    assert b"fireworks-server-time-to-first-token" in {name.lower() for name, _ in heard.headers}
+    assert heard.data[0]["choices"][0]["delta"] == {"role": "assistant", "content": None}
+
+
+async def test_together_repeats_the_role_and_names_tokens() -> None:
+    """On every delta."""
+    deltas = [chunk["choices"][0]["delta"] for chunk in (await ask("together", stream=True)).data[:-2]]
+    assert {(delta["role"], delta["token_id"]) for delta in deltas} == {("assistant", 791)}
+
+
+@pytest.mark.parametrize(("kind", "member"), [("llama.cpp", "timings"), ("cerebras", "time_info")])
+async def test_servers_that_measure_themselves(kind: str, member: str) -> None:
+    """On what ends an answer, streamed or not, whether usage was asked for or not."""
+    assert (await ask(kind)).json[member]
+    for more in ({}, FLAG):
+        assert (await ask(kind, stream=True, **more)).data[-2][member]
+
+
+async def test_sglang_counts_reasoning_at_the_top() -> None:
+    """And has no details."""
+    usage = (await ask("sglang")).json["usage"]
+    assert (usage["reasoning_tokens"], usage["prompt_tokens_details"]) == (0, None)
+
+
+async def test_deepinfra_estimates_its_price() -> None:
+    """In the usage, in dollars."""
+    assert (await ask("deepinfra")).json["usage"]["estimated_cost"] > 0
+
+
+async def test_ollama_takes_no_addresses_of_pictures() -> None:
+    """400 for one, and none for the picture itself."""
+    for url, status in (("https://example.com/a.png", 400), ("data:image/png;base64,AAAA", 200)):
+        content = [{"type": "image_url", "image_url": {"url": url}}]
+        assert (await ask("ollama", messages=[{"role": "user", "content": content}])).status == status
 
 
 async def test_vllm_takes_anything() -> None:
