@@ -1,8 +1,8 @@
-"""Whether what a configuration names can be reached from here: the upstream, the candidates, the store.
+"""Whether what a configuration names can be reached from here: the upstream, the candidates, the stores.
 
 Every probe is one harmless question: for a page of the upstream, for a candidate's list of models with its own key, for
-what OpenRouter says of the control's key, for room in the store's directory. Nothing is sent that costs anything, and
-nothing is written that stays.
+what OpenRouter says of the control's key, for room in the store's directory, for the history of ClickHouse's tables.
+Nothing is sent that costs anything, and nothing is written that stays.
 """
 
 import asyncio
@@ -19,10 +19,13 @@ import orjson
 from yarl import URL
 
 from shadow import USER_AGENT
-from shadow.config import Candidate, Config, Control
+from shadow.config import Candidate, ClickHouse, Config, Control
 from shadow.egress import egress_proxy, trusting
 from shadow.mirror.dialects import RULES
 from shadow.mirror.replay import BEARER, Target, request_headers
+from shadow.store.clickhouse.client import Client
+from shadow.store.clickhouse.errors import ClickHouseError
+from shadow.store.clickhouse.migrations import OURS, applied, check
 
 TIMEOUT_S: Final = 10.0  # whatever takes longer to say hello is in trouble
 MAX_BYTES: Final = 8 << 20  # of a list of models; OpenRouter's own takes half a megabyte
@@ -48,6 +51,8 @@ async def probe(config: Config) -> AsyncIterator[Found]:
     if config.control is not None:
         yield await _probe_control(config.control)
     yield await asyncio.to_thread(probe_directory, config.store.path.parent)
+    if config.store.clickhouse is not None:
+        yield await _probe_clickhouse(config.store.clickhouse)
 
 
 async def _probe_upstream(config: Config) -> Found:
@@ -96,6 +101,20 @@ async def _asked(what: str, arm: Candidate | Control, key_header: str, path: str
     if status in REFUSED:
         return Found(what, well=False, said=f"refuses the key ({status}): look at api_key_env or api_key_file")
     return status, body
+
+
+async def _probe_clickhouse(settings: ClickHouse) -> Found:
+    """Its history of migrations: tells whether the user is known, and whether the tables are those of this release."""
+    client = Client(settings, TIMEOUT_S)
+    try:
+        done = await applied(client)
+        check(settings.database, done, complete=not settings.create_tables)
+    except ClickHouseError as error:
+        return Found(f"ClickHouse {settings.url}", well=False, said=str(error))
+    finally:
+        await client.close()
+    said = f"has the tables in {settings.database}" if done == OURS else "answers; the first start makes the tables"
+    return Found(f"ClickHouse {settings.url}", well=True, said=said)
 
 
 def _judged(what: str, candidate: Candidate, status: int, listed: frozenset[str] | None) -> Found:

@@ -8,8 +8,11 @@ import pytest
 from aiohttp import web
 
 from shadow import probing
-from shadow.config import Candidate, Config, Control, Storage, Upstream
+from shadow.config import Candidate, ClickHouse, Config, Control, Storage, Upstream
 from shadow.probing import Found, probe, probe_directory
+from shadow.store.clickhouse.client import Client
+from shadow.store.clickhouse.migrations import prepare
+from tests.clickhouse import Database
 from tests.end_to_end.sidecar import free_addresses
 
 KEY = "sk-canary-of-the-probe"
@@ -146,3 +149,32 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing, "FREE_LEAST", 1 << 80)
     found = probe_directory(tmp_path / "not" / "there" / "yet")
     assert (found.well, found.said.startswith("only ")) == (False, True)
+
+
+async def of_clickhouse(provider: Provider, directory: Path, settings: ClickHouse) -> Found:
+    asked = config(provider.url, directory)
+    return (await found(replace(asked, store=replace(asked.store, clickhouse=settings))))[-1]
+
+
+async def test_clickhouse_is_asked_for_its_tables(
+    provider: Provider, tmp_path: Path, clickhouse_database: Database
+) -> None:
+    """Before and after they are made; the probe makes nothing."""
+    settings = clickhouse_database.settings
+    before = await of_clickhouse(provider, tmp_path, settings)
+    assert (before.well, before.said) == (True, "answers; the first start makes the tables")
+    by_hand = await of_clickhouse(provider, tmp_path, replace(settings, create_tables=False))
+    assert (by_hand.well, "shadow schema --clickhouse" in by_hand.said) == (False, True)
+    client = Client(settings, 10)
+    await prepare(client, create=True)
+    await client.close()
+    after = await of_clickhouse(provider, tmp_path, settings)
+    assert (after.well, after.said) == (True, f"has the tables in {settings.database}")
+
+
+async def test_a_clickhouse_that_is_not_there_is_told(provider: Provider, tmp_path: Path) -> None:
+    """With its URL and why."""
+    told = await of_clickhouse(provider, tmp_path, ClickHouse(url="http://127.0.0.1:1"))
+    assert told == Found(
+        "ClickHouse http://127.0.0.1:1", well=False, said="http://127.0.0.1:1 cannot be reached: ClientConnectorError"
+    )

@@ -15,9 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from shadow.exchange import Agreement, Recorded, Replay, ReplayOutcome, Rewrite
 from shadow.record.metrics import Metrics
 from shadow.record.shipping import TIMEOUT_S, Shipping, Tables
 from shadow.report.gathering import CANDIDATE_COST, NORMALISED, PAIRED, PRIMARY_COST, TOTAL, TPOT, TTFT
@@ -98,13 +100,32 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def completed(one: Recorded) -> Replay:
+    """The end of the pending replay of an exchange: an answer much like the primary's."""
+    [pending] = one.pending
+    own = replace(one.exchange, arm=pending.arm, total_s=one.exchange.total_s * 1.1)
+    return Replay(
+        one.exchange.exchange_id,
+        pending.arm,
+        ReplayOutcome.COMPLETED,
+        None,
+        pending.probability,
+        Rewrite(("model: openai/gpt-4o-mini → gpt-4o-mini",), ("provider",)),
+        own,
+        one.observation,
+        Agreement(finish_reason_same=True),
+        int(own.started_at * 1000),
+    )
+
+
 async def ship(directory: Path, database: Database, count: int) -> None:
     """Ship what is in a store, as the recorder does."""
     chances = random.Random(1)  # noqa: S311 (made-up traffic)
     store = await SQLiteStore.open(directory / "shadow.db", ship_to="bench")
     for start in range(0, count, BATCH):
-        await store.add([recorded(number, chances) for number in range(start, min(start + BATCH, count))])
-    await store.recover()
+        batch = [recorded(number, chances) for number in range(start, min(start + BATCH, count))]
+        await store.add(batch)
+        await store.settle([completed(one) for one in batch if one.pending])
     client = Client(database.settings, TIMEOUT_S)
     shipping = Shipping(store.outbox, Tables(client, create=True), Metrics(), "pod-1", 5.0)
     began, used = time.perf_counter(), time.process_time()

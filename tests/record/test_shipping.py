@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,7 +21,9 @@ from shadow.exchange import Cost, CostSource, Usage
 from shadow.record.metrics import Metrics
 from shadow.record.shipping import LONGEST_PAUSE_S, Shipping, Tables, backoff_s
 from shadow.store.clickhouse.client import Client
+from shadow.store.clickhouse.encoding import EXCHANGES
 from shadow.store.clickhouse.errors import ClickHouseError, Refusal
+from shadow.store.clickhouse.migrations import OURS
 from shadow.store.clickhouse.schema import script
 from shadow.store.errors import StoreError
 from shadow.store.sqlite import SQLiteStore
@@ -202,6 +205,31 @@ async def test_an_answer_that_is_lost_doubles_nothing(tmp_path: Path, clickhouse
             await one.store.add([recorded(number, "ferry") for number in range(20)])
             await one.until_shipped()
     assert (clickhouse_database.count("exchanges"), clickhouse_database.count("replays")) == (20, 20)
+
+
+class Knowing(Client):
+    """A server that may know the token of a batch; keeps what inserts were asked with."""
+
+    def __init__(self, knows: bool) -> None:
+        super().__init__(ClickHouse(url="http://127.0.0.1:1"), 1.0)
+        self._knows = knows
+        self.asked: list[object] = []
+
+    async def select(self, query: str, _: object = None) -> list[list[Any]]:
+        return [[int(self._knows)]] if "system.settings" in query else [[name] for name in OURS]
+
+    async def insert(self, *given: object) -> None:
+        self.asked.append(given[-1])
+
+
+@pytest.mark.parametrize(("knows", "settings"), [(True, {"insert_deduplication_token": "batch-1"}), (False, {})])
+async def test_the_token_goes_to_servers_that_know_it(knows: bool, settings: dict[str, str]) -> None:
+    """Replicas then drop a batch they have; an old server would refuse the setting."""
+    client = Knowing(knows)
+    tables = Tables(client, create=True)
+    await tables.prepare()
+    await tables.insert(EXCHANGES, b"", "batch-1")
+    assert client.asked == [settings]
 
 
 async def test_a_server_down_for_an_hour_gets_its_rows_afterwards(tmp_path: Path) -> None:

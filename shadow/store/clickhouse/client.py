@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import ssl
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any, Final
@@ -14,7 +13,7 @@ from yarl import URL
 
 from shadow import USER_AGENT
 from shadow.config import ClickHouse
-from shadow.egress import egress_proxy
+from shadow.egress import egress_proxy, trusting
 from shadow.store.clickhouse.errors import ClickHouseError, Refusal, refused
 
 CONNECT_S: Final = 10.0
@@ -115,7 +114,7 @@ class Client:
 
     async def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
-            trusted = await asyncio.to_thread(_trusted, self._settings)
+            trusted = await asyncio.to_thread(trusting, self._settings.ca_file)
             proxy = egress_proxy(self._settings.url, os.environ)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=trusted),
@@ -125,10 +124,3 @@ class Client:
                 proxy=proxy.url if proxy else None,
             )
         return self._session
-
-
-def _trusted(settings: ClickHouse) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if settings.ca_file is not None:
-        context.load_verify_locations(settings.ca_file)
-    return context

@@ -102,6 +102,16 @@ def test_rows_sent_twice_count_once(path: Path, database: Database) -> None:
     assert differences(fleet.read(database.settings, scope), aggregates.read(path, scope)) == []
 
 
+def test_the_rows_of_two_pods_are_one_report(tmp_path: Path, clickhouse_database: Database) -> None:
+    """Pods come and go; where their rows meet they are as if one had seen all."""
+    every = list(mixed(400))
+    for pod in (0, 1):
+        ship_into(store(tmp_path / f"pod-{pod}.db", every[pod::2]), clickhouse_database)
+    scope = SCOPES["each dimension"]
+    ours = aggregates.read(store(tmp_path / "all.db", every), scope)
+    assert differences(fleet.read(clickhouse_database.settings, scope), ours) == []
+
+
 def test_arms_are_found(path: Path, database: Database) -> None:
     """Whatever else was asked for."""
     scope = Scope(candidate="nobody", where=(("tenant", "nobody"),))
