@@ -64,6 +64,7 @@ class Event(Enum):
     ERASURE_FAILED = ERROR, "a tenant could not be erased wholly, {deleted} rows were: {reason}"
     STORED_REPLAY_BEGAN = INFO, "stored requests are replayed to {arm}"
     STORED_REPLAY_ENDED = INFO, "the replay of stored requests to {arm} is {how}: {ended} ended, {left} left"
+    CLOCK_LEAPT = WARNING, "the clock has leapt by {leap_s:.0f} s: nothing is deleted by it for an hour"
     EXPIRED_LEFT = WARNING, "old exchanges could not be deleted: {trouble}"
 
     # The store.

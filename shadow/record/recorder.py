@@ -1,13 +1,10 @@
 """The recorder: wires store, mirror, inbox and pages together, and takes them down in order."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count
 from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING, Final
@@ -31,11 +28,11 @@ from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
 from shadow.record.reports import Reports
+from shadow.record.retention import retain
 from shadow.record.shipping import shipping
 from shadow.record.stored import StoredReplays
 from shadow.store.client_keys import used
-from shadow.store.errors import StoreError, Trouble
-from shadow.store.files import set_aside_beside
+from shadow.store.errors import StoreError
 from shadow.store.sqlite import SQLiteStore
 from shadow.tasks import spawn
 from shadow.wire.observe import read
@@ -44,9 +41,6 @@ from shadow.wire.prices import PriceBook
 if TYPE_CHECKING:
     from shadow.record.traces import Traces
 
-PRUNE_EVERY_S: Final = 3600.0
-LOOKS: Final = 240  # in that time, at whether the disk is full: every 15 s
-DAY_S: Final = 86_400.0
 KEPT: Final = timedelta(days=KEPT_DAYS)
 SHUTDOWN_S: Final = 2.0  # for a batch that is being committed; the service waits a little longer for all of it
 ROOM_FOR_HEADS: Final = 1 << 20  # what the handoff holds fits into one batch, whatever it is cut into
@@ -98,7 +92,7 @@ async def _mirroring(
             largest_batch = config.handoff.max_bytes + ROOM_FOR_HEADS
             app = application(inbox, mirror, metrics, reports, Erasures(store), replays, largest_batch)
             async with _serving(app, socket):
-                retention = spawn(_retain(store, config, keeper, metrics), "retention")
+                retention = spawn(retain(store, config, keeper, metrics), "retention")
                 try:
                     yield
                 finally:
@@ -171,37 +165,3 @@ async def _end_pending(store: SQLiteStore) -> None:
         await store.recover()
     except StoreError as error:
         tell(Event.PENDING_LEFT, trouble=error.trouble)
-
-
-async def _retain(store: SQLiteStore, config: Config, keeper: Keeper, metrics: Metrics) -> None:
-    """Delete what is too old: now, every hour, and when the disk is full; and at every look what is too much."""
-    for look in count():
-        metrics.set_aside.set(len(set_aside_beside(config.store.path)))
-        try:
-            if look % LOOKS == 0 or store.trouble is Trouble.DISK_FULL:
-                await _delete_old(store, config, keeper)
-            if config.store.max_bytes is not None:
-                await _delete_much(store, config.store.max_bytes, metrics)
-        except StoreError as error:
-            tell(Event.EXPIRED_LEFT, trouble=error.trouble)
-        await asyncio.sleep(PRUNE_EVERY_S / LOOKS)
-
-
-async def _delete_much(store: SQLiteStore, max_bytes: int, metrics: Metrics) -> None:
-    deleted = await store.cap(max_bytes)
-    for what, rows in asdict(deleted).items():
-        metrics.capped.labels(what).inc(rows)
-    if deleted:
-        tell(Event.STORE_CAPPED, unshipped=deleted.unshipped, shipped=deleted.shipped, bodies=deleted.bodies)
-
-
-async def _delete_old(store: SQLiteStore, config: Config, keeper: Keeper) -> None:
-    """What is kept too long; of bodies also what would not be kept today: consent that was withdrawn counts at once."""
-    days = config.capture.bodies_retention_days
-    deleted = await store.prune_bodies(time.time() - days * DAY_S, keeper.tenants)
-    if deleted:
-        tell(Event.BODIES_DELETED, rows=deleted, days=days)
-    if config.store.retention_days is not None:
-        deleted = await store.prune(time.time() - config.store.retention_days * DAY_S)
-        if deleted:
-            tell(Event.EXPIRED_DELETED, exchanges=deleted, days=config.store.retention_days)
