@@ -10,6 +10,7 @@ from typing import Self
 from shadow.config import Candidate, Control
 from shadow.egress import Proxy, egress_proxy
 from shadow.events import Event
+from shadow.exchange import Reservation
 from shadow.log import tell
 from shadow.mirror.budget import Budget
 from shadow.mirror.circuit import Circuit, State
@@ -41,7 +42,7 @@ class Arm:
     circuit: Circuit = field(default_factory=Circuit)
     rests_until: float = 0.0  # the candidate asked to be left alone until then
     takes_stream_options: bool = True  # until it refuses the field
-    not_to_share: ClientKeys | None = None  # keys that it must not use, where there are such
+    not_to_share: ClientKeys | None = None  # keys that the control must not use
     working: int = 0  # replays in flight, each in a worker of its own
 
     @classmethod
@@ -96,16 +97,22 @@ class Arm:
             return Withheld.PRICE_UNKNOWN
         return None if self.budget.admits(today, worst_usd) else Withheld.BUDGET_SPENT
 
+    def reserve(self, worst_usd: Decimal | None, today: date) -> Reservation | Withheld | None:
+        """Hold what a replay costs at most, or say why not; None where there is no budget."""
+        if self.budget is None or worst_usd is None:
+            return self.affords(worst_usd, today)
+        return self.budget.reserve(today, worst_usd) or Withheld.BUDGET_SPENT
+
     def rest(self, now: float, for_s: float) -> None:
         """Leave the candidate alone, as it asked. A shorter rest does not end a longer one."""
         self.rests_until = max(self.rests_until, now + for_s)
 
     async def shares(self, key: str | None) -> bool:
         """Whether the arm must not use this key, as clients do, or as nobody can tell."""
-        if self.not_to_share is None:
+        if not isinstance(self.candidate, Control):
             return False
         try:
-            return await self.not_to_share.include(key)
+            return self.not_to_share is None or await self.not_to_share.include(key)
         except Exception:  # noqa: BLE001 (whatever keeps the store from answering: what is not known is not risked)
             return True
 

@@ -38,8 +38,8 @@ class Mirror:
     """Decides and performs replays for the candidates of a configuration.
 
     `spent` is what arms have spent of their budgets, in US dollars by UTC day; `client_keys` are those that the control
-    must not use. `clock` gives monotonic seconds and
-    `wall` Unix time. Methods are to be called from one event loop.
+    must not use; without them nothing is replayed to it. `clock` gives monotonic seconds and `wall` Unix time. Methods
+    are to be called from one event loop.
     """
 
     def __init__(

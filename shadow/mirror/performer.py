@@ -147,11 +147,10 @@ class Performer:
 
     async def _marked_and_sent(self, arm: Arm, run: Run, target: Target, leave: Leave) -> Replay:
         planned = run.waiting.planned
-        if arm.budget is not None and planned.worst_usd is not None:
-            today = datetime.fromtimestamp(self._wall(), UTC).date()
-            run.reservation = arm.budget.reserve(today, planned.worst_usd)
-            if run.reservation is None:
-                return planned.ended(ReplayOutcome.WITHHELD, Withheld.BUDGET_SPENT)
+        held = arm.reserve(planned.worst_usd, datetime.fromtimestamp(self._wall(), UTC).date())
+        if isinstance(held, Withheld):
+            return planned.ended(ReplayOutcome.WITHHELD, held)
+        run.reservation = held
         try:
             await self._ledger.mark_sent(planned.exchange_id, planned.arm, run.reservation)
         except Exception as error:  # noqa: BLE001 (whatever the store's trouble is, what is not marked is not sent)

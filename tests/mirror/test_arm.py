@@ -8,6 +8,7 @@ import pytest
 
 from shadow.config import Candidate, Price
 from shadow.egress import Proxy
+from shadow.exchange import Reservation
 from shadow.mirror.arm import Arm, KeyUnavailableError, state_of
 from shadow.mirror.circuit import TRIPS_AFTER, Leave, State
 from shadow.mirror.reasons import Withheld
@@ -90,6 +91,21 @@ def test_its_state_can_be_seen():
     state = state_of(one, 110.0, date(2026, 12, 1))
     assert (state.arm, state.queued, state.in_flight) == ("ferry", 0, 3)
     assert (state.circuit, state.rest_s, state.budget_remaining_usd) == (State.CLOSED, 20.0, None)
+
+
+@pytest.mark.parametrize(
+    ("budget", "worst", "expected"),
+    [
+        (None, None, None),
+        (1, None, Withheld.PRICE_UNKNOWN),
+        (1, 2, Withheld.BUDGET_SPENT),
+        (1, 1, Reservation(date(2026, 12, 1), Decimal(1), Decimal(1))),
+    ],
+)
+def test_nothing_is_sent_past_a_budget(budget, worst, expected):
+    """Where there is one, a replay holds the most it can cost, or is withheld."""
+    one = arm(budget_usd_per_day=None if budget is None else Decimal(budget))
+    assert one.reserve(None if worst is None else Decimal(worst), date(2026, 12, 1)) == expected
 
 
 def test_what_is_left_of_the_budget_can_be_seen():

@@ -153,6 +153,13 @@ async def test_a_clients_key_is_not_used(replayed, clients):
     assert (ends(replays), seen) == (WITHHELD, [])
 
 
+async def test_without_knowledge_of_clients_keys_nothing_is_sent(mirrors):
+    """Whoever builds a mirror and forgets them gets no control, not an unguarded one."""
+    mirror, ledger = await mirrors(with_control("http://127.0.0.1:9"))
+    submit(mirror, chat())
+    assert ends(await ledger.ends(1)) == WITHHELD
+
+
 async def test_a_shared_key_is_said_once_at_the_start(mirrors, caplog):
     """The log says so before anything was to be replayed, and why it matters."""
     mirror, ledger = await mirrors(with_control("http://127.0.0.1:9"), client_keys=Clients(OWN))

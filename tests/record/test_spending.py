@@ -41,17 +41,16 @@ class Provider:
     """What the candidate may bill, by the day of the reservation: all that a replay can cost until it says less."""
 
     owed: "Counter[date]" = field(default_factory=Counter)
-    running: list[tuple[Planned, date, "asyncio.Future[str]"]] = field(default_factory=list)
+    running: list[tuple[Planned, date, "asyncio.Future[int | str]"]] = field(default_factory=list)
     marked: dict[str, date] = field(default_factory=dict)
 
     async def send(self, _session: object, _target: Target, planned: Planned, *_: object, **__: object) -> Exchange:
         day = self.marked[planned.exchange_id]
         self.owed[day] += planned.worst_usd
-        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[int | str] = asyncio.get_running_loop().create_future()
         self.running.append((planned, day, answer))
         how = await answer
-        tokens = {"all": 20_000, "some": 7}.get(how)
-        usage = {} if tokens is None else {"usage": {"prompt_tokens": 9, "completion_tokens": tokens}}
+        usage = {"usage": {"prompt_tokens": 9, "completion_tokens": how}} if isinstance(how, int) else {}
         return chat(
             {**HELLO, "model": "small"},
             {key: value for key, value in GOOD.items() if key != "usage"} | {"model": "small"} | usage,
@@ -67,9 +66,9 @@ class Provider:
             return
         planned, day, answer = self.running.pop(which % len(self.running))
         limit = next(limit for limit in LIMITS if b'"max_completion_tokens":%d}' % limit in planned.body)
-        cost = Decimal(9 + 2 * (7 if how == "some" else limit)) / 10**6
-        self.owed[day] -= planned.worst_usd - min(cost, planned.worst_usd)
-        answer.set_result("some" if how == "some" else how)
+        tokens = 7 if how == "some" else limit
+        self.owed[day] -= planned.worst_usd - Decimal(9 + 2 * tokens) / 10**6
+        answer.set_result(how if how in ("none", "cut") else tokens)
 
 
 class Process:
