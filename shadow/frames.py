@@ -8,8 +8,9 @@ arrivals keep its byte order; `unpack` raises `FrameError` on anything else.
 
 import struct
 from array import array
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -18,8 +19,20 @@ from shadow.exchange import Attribution, Body, Exchange, Outcome
 LENGTHS: Final = struct.Struct("<IIII")
 OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}  # looked up in a third of what the enumeration takes
 
-# Of one body: its first bytes, its last ones where it outgrew the capture's bound, and how many there were.
-Captured = tuple[bytes | bytearray, bytes | bytearray, int]
+Piece = bytes | bytearray
+
+WHOLE_BYTES: Final = 4 << 10  # in one piece up to here: many small ones take more memory than their bytes
+
+# Of one body: its first bytes in pieces, its last ones where it outgrew the capture's bound, and how many there were.
+Captured = tuple[list[Piece], Piece, int]
+
+
+class Frame(NamedTuple):
+    """A packed exchange: a large one still in the pieces in which it was captured, which are joined when they are sent,
+    so that a thousand streams that end together do not lie in memory twice."""
+
+    size: int
+    pieces: "tuple[Piece | array[int] | array[float], ...]"
 
 
 class FrameError(ValueError):
@@ -28,24 +41,32 @@ class FrameError(ValueError):
 
 def pack(
     facts: dict[str, Any], request: Captured, response: Captured, ends: "array[int]", times: "array[float]"
-) -> bytes:
+) -> Frame:
     """One exchange as a frame, from what the forwarder has in its hands: no Exchange is made only to be taken apart.
 
     `facts` are an Exchange's fields, but for its bodies and arrivals; `credential` may be left out. They become the
     frame's head, sizes added. `ends` and `times` are the arrivals, as arrays of the types Q and d.
     """
-    request_head, request_tail, request_size = request
-    response_head, response_tail, response_size = response
-    facts["request"] = len(request_head), request_size
-    facts["response"] = len(response_head), response_size
+    asked, asked_tail, asked_size = request
+    answered, answered_tail, answered_size = response
+    asked_head_size, answered_head_size = sum(map(len, asked)), sum(map(len, answered))
+    facts["request"], facts["response"] = (asked_head_size, asked_size), (answered_head_size, answered_size)
     head = orjson.dumps(facts)
-    lengths = LENGTHS.pack(
+    sizes = (
         len(head),
-        len(request_head) + len(request_tail),
-        len(response_head) + len(response_tail),
+        asked_head_size + len(asked_tail),
+        answered_head_size + len(answered_tail),
         len(ends) * ends.itemsize + len(times) * times.itemsize,
     )
-    return b"".join((lengths, head, request_head, request_tail, response_head, response_tail, ends, times))
+    # Lengths and head are copied: orjson leaves a hole of kilobytes behind bytes that are kept as it made them.
+    pieces = (LENGTHS.pack(*sizes) + head, *asked, asked_tail, *answered, answered_tail, ends, times)
+    size = LENGTHS.size + sum(sizes)
+    return Frame(size, pieces if size > WHOLE_BYTES else (b"".join(pieces),))
+
+
+def join(frames: Iterable[Frame]) -> bytes:
+    """The batch that holds these frames."""
+    return b"".join(chain.from_iterable(frame.pieces for frame in frames))
 
 
 def unpack(batch: bytes) -> Iterator[Exchange]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from shadow.egress import Proxy
 from shadow.forward.headers import OWN_PREFIX
-from shadow.forward.heads import AnswerHead, Fields, RequestHead, members
+from shadow.forward.heads import MAX_KNOWN_NAME, MAX_NAMES, AnswerHead, RequestHead, members
 from shadow.forward.refusals import OWN_ERROR
 
 HOP_BY_HOP: Final = frozenset({b"connection", b"keep-alive", b"te", b"upgrade", b"http2-settings"})
@@ -44,14 +44,12 @@ class Crossing:
 
     def request(self, head: RequestHead, tags: Sequence[tuple[bytes, bytes]], *, upgrade: bool) -> bytes:
         """The head that goes upstream, with tags added to it."""
-        ended, host = _ended(head.fields), self._host
-        lines = [
-            line[:4] + host if name == b"host" else line
-            for name, line in zip(head.names, head.lines, strict=True)
-            if name not in ended and not name.startswith(NOT_UPSTREAM)
-        ]
-        if b"host" not in head.fields:
-            lines.insert(0, b"Host" + host)
+        lines = _crossing(head, _ends_upstream)
+        if b"host" in head.fields:
+            theirs = head.lines[head.names.index(b"host")]
+            lines[lines.index(theirs)] = theirs[:4] + self._host
+        else:
+            lines.insert(0, b"Host" + self._host)
         if upgrade:
             lines += SWITCH
         lines += self._extra
@@ -63,13 +61,8 @@ class Crossing:
 def answer(head: AnswerHead, *, close: bool, chunks: bool = True) -> bytes:
     """The head that goes back to the client. `close`: the connection ends with this answer. Without `chunks` the
     client is one of HTTP/1.0, which knows none, and the answer lasts until the connection ends."""
-    ended = _ended(head.fields) if chunks else _ended(head.fields) | CHUNKING
-    lines = [b"HTTP/1.1" + head.status_line]
-    lines += [
-        line
-        for name, line in zip(head.names, head.lines, strict=True)
-        if name not in ended and not name.startswith(NOT_BACK)
-    ]
+    lines = _crossing(head, _ends_downstream if chunks else _ends_with_chunks)
+    lines.insert(0, b"HTTP/1.1" + head.status_line)
     if head.status == 101:
         lines += SWITCH
     elif close:
@@ -77,7 +70,29 @@ def answer(head: AnswerHead, *, close: bool, chunks: bool = True) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def _ended(fields: Fields) -> frozenset[bytes]:
-    """The names of headers that end at this hop."""
-    connection = fields.get(b"connection")
-    return HOP_BY_HOP if connection is None else HOP_BY_HOP | (members(connection) - KEPT)
+def _crossing(head: RequestHead | AnswerHead, ends: "_Ends") -> list[bytes]:
+    """The lines that do not end at this hop."""
+    lines = [line for name, line in zip(head.names, head.lines, strict=True) if not ends[name]]
+    connection = head.fields.get(b"connection")
+    if connection is None or not (listed := members(connection) - HOP_BY_HOP - KEPT):
+        return lines
+    return [line for line in lines if line.partition(b":")[0].lower() not in listed]
+
+
+class _Ends(dict[bytes, bool]):
+    """Whether a header ends here, by its lower-case name: found out once for each of the usual ones."""
+
+    def __init__(self, names: frozenset[bytes], prefixes: tuple[bytes, ...]) -> None:
+        super().__init__()
+        self._names, self._prefixes = names, prefixes
+
+    def __missing__(self, name: bytes) -> bool:
+        ends = name in self._names or name.startswith(self._prefixes)
+        if len(self) < MAX_NAMES and len(name) <= MAX_KNOWN_NAME:
+            self[name] = ends
+        return ends
+
+
+_ends_upstream: Final = _Ends(HOP_BY_HOP, NOT_UPSTREAM)
+_ends_downstream: Final = _Ends(HOP_BY_HOP, NOT_BACK)
+_ends_with_chunks: Final = _Ends(HOP_BY_HOP | CHUNKING, NOT_BACK)

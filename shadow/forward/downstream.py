@@ -1,14 +1,13 @@
 """The client's side: one connection, from one request's head to the next."""
 
 import asyncio
-import select
 from typing import TYPE_CHECKING, Final, cast
 
 from shadow.forward.framing import request_framing
 from shadow.forward.heads import HeadReader, RefusedError, read_request
 from shadow.forward.refusals import HEAD_TOO_SLOW, Refusal
 from shadow.forward.relay import Relay
-from shadow.forward.sockets import keep_alive, reset
+from shadow.forward.sockets import keep_alive, reset, tells
 from shadow.forward.upstream import Party
 
 if TYPE_CHECKING:
@@ -26,12 +25,23 @@ class Downstream(asyncio.Protocol):
     until its exchange has ended and `finish` is called. What a client sends ahead of that waits here.
     """
 
-    __slots__ = ("_heads", "_held", "_leaving", "_poll", "_server", "_timer", "_transport", "ended", "full", "party")
+    __slots__ = (
+        "_descriptor",
+        "_heads",
+        "_held",
+        "_leaving",
+        "_server",
+        "_timer",
+        "_transport",
+        "ended",
+        "full",
+        "party",
+    )
 
     def __init__(self, server: "Server") -> None:
         self._server = server
         self._transport: asyncio.Transport
-        self._poll = select.poll()
+        self._descriptor = -1
         self._heads = HeadReader()
         self._held = b""  # of the requests after the one under way
         self._timer: asyncio.TimerHandle | None = None
@@ -42,7 +52,7 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._poll.register(keep_alive(transport), 0)  # errors are always told
+        self._descriptor = keep_alive(transport)
         self._server.clients.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -84,7 +94,7 @@ class Downstream(asyncio.Protocol):
     def gone(self) -> bool:
         """Whether the client has reset the connection, as far as the kernel knows: a loop that reads no more is not
         told before it writes."""
-        return self._transport.is_closing() or bool(self._poll.poll(0))
+        return self._transport.is_closing() or tells(self._descriptor)
 
     def write(self, data: bytes) -> None:
         if not self._transport.is_closing():

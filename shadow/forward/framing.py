@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from shadow.forward.heads import AnswerHead, RefusedError, RequestHead, trailer_name
 from shadow.forward.refusals import BAD_CHUNK, BAD_CODING, BAD_FRAMING, BAD_TRAILER, Refusal
 
-LENGTH: Final = re.compile(rb"[0-9]{1,18}")  # below 2**63, whatever integers the next parser has
+MAX_DIGITS: Final = 18  # of a length: below 2**63, whatever integers the next parser has
 CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]{0,4000}+)?\r\n")
 MAX_CHUNK_LINE: Final = 4 << 10  # a size and its extensions, which nobody uses: 15 + 1 + 4000 bytes and their end
 MAX_TRAILERS: Final = 8 << 10  # all of them: a checksum or a signature
@@ -186,6 +186,6 @@ def _check_coding(coding: bytes, length: bytes | None, version: int) -> None:
 
 
 def _number(length: bytes) -> int:
-    if LENGTH.fullmatch(length) is None:
+    if not length.isdigit() or len(length) > MAX_DIGITS:
         raise RefusedError(BAD_FRAMING)
     return int(length)

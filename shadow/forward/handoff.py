@@ -10,11 +10,12 @@ from typing import Final
 from shadow.events import Event
 from shadow.forward.metrics import Metrics
 from shadow.forward.recorder_client import ACCEPTED, AWAY, DOWN
+from shadow.frames import Frame, join
 from shadow.log import tell
 from shadow.tasks import spawn
 
 BATCH_FRAMES: Final = 200  # larger commits are no faster
-BATCH_BYTES: Final = 4 << 20  # one batch never occupies the recorder's loop for long; a larger frame travels alone
+BATCH_BYTES: Final = 1 << 20  # held twice while it is sent, and soon read; a larger frame travels alone
 FIRST_PAUSE_S: Final = 0.05  # a restarted recorder is back within a second
 LONGEST_PAUSE_S: Final = 2.0
 # An exchange of which the recorder dies would be sent for ever, and nothing behind it. Deliveries of the same oldest
@@ -36,7 +37,7 @@ class Handoff:
         self._metrics = metrics
         self._max_bytes = max_bytes
         self._max_delay_s = max_delay_s
-        self._frames: deque[bytes] = deque()
+        self._frames: deque[Frame] = deque()
         self._bytes = 0
         metrics.handoff_bytes.set_function(lambda: self._bytes)
         self._most = BATCH_FRAMES  # fewer while a refused frame is being singled out
@@ -52,13 +53,13 @@ class Handoff:
     def start(self) -> None:
         self._task = spawn(self._run(), "handoff")
 
-    def offer(self, frame: bytes) -> None:
+    def offer(self, frame: Frame) -> None:
         """Take a packed exchange. Never waits and never raises: where there is no room, it is dropped and counted."""
-        if self._bytes + len(frame) > self._max_bytes:
+        if self._bytes + frame.size > self._max_bytes:
             self._count("dropped", 1)
             return
         self._frames.append(frame)
-        self._bytes += len(frame)
+        self._bytes += frame.size
         self._empty.clear()
         self._some.set()
         if len(self._frames) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
@@ -104,7 +105,7 @@ class Handoff:
         """Send the oldest frames; True if the queue is shorter for it or the batch must be cut smaller."""
         count = self._batch()
         try:
-            status = await self._send(b"".join(islice(self._frames, count)))
+            status = await self._send(join(islice(self._frames, count)))
         except AWAY:
             return False
         except DOWN:
@@ -140,7 +141,7 @@ class Handoff:
         most = 1 if self._alone else self._most
         count, size = 0, 0
         for frame in self._frames:
-            size += len(frame)
+            size += frame.size
             if count == most or (count and size > BATCH_BYTES):
                 break
             count += 1
@@ -149,7 +150,7 @@ class Handoff:
     def _release(self, count: int) -> None:
         self._deaths, self._alone = 0, max(0, self._alone - count)
         for _ in range(count):
-            self._bytes -= len(self._frames.popleft())
+            self._bytes -= self._frames.popleft().size
         if not self._frames:
             self._some.clear()
             self._empty.set()

@@ -39,6 +39,8 @@ TEXT: Final = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])  # what a l
 # A header given more than once: refused, joined into one list, or its first value counts.
 LISTS: Final = frozenset({b"connection", b"keep-alive", b"upgrade"})
 SINGLE: Final = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+# Connection as nearly everybody sends it, read already.
+COMMON: Final = {value: frozenset({value}) for value in (b"keep-alive", b"close")}
 
 
 # Header values by lower-case name, without the space around them; see LISTS for repeated ones.
@@ -165,7 +167,7 @@ def trailer_name(line: bytes) -> bytes:
 
 def members(value: bytes) -> frozenset[bytes]:
     """The members of a comma-separated header, lower case."""
-    return frozenset(member for part in value.lower().split(b",") if (member := part.strip(b" \t")))
+    return COMMON.get(value) or frozenset(part.strip(b" \t") for part in value.lower().split(b",")) - {b""}
 
 
 def _lines(head: bytes) -> list[bytes]:

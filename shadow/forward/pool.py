@@ -73,5 +73,6 @@ class Pool:
 
 def _idle_s(answer: AnswerHead | None) -> float:
     """For how long the upstream is trusted to keep a connection open after this answer."""
-    told = None if answer is None else TIMEOUT.search(answer.fields.get(b"keep-alive", b""))
+    keep_alive = None if answer is None else answer.fields.get(b"keep-alive")
+    told = None if keep_alive is None else TIMEOUT.search(keep_alive)
     return IDLE_S if told is None else min(IDLE_S, int(told[1]) - MARGIN_S)

@@ -7,11 +7,12 @@ from typing import Any, Final
 from shadow.exchange import PRIMARY, Attribution, Outcome
 from shadow.forward.headers import KEPT_OF_ANSWER, kept, kept_of_request
 from shadow.forward.heads import Fields
-from shadow.frames import Captured, pack
+from shadow.frames import Captured, Frame, Piece, pack
 
 TAIL_BYTES: Final = 64 << 10  # the last events of a stream, its usage among them, survive any length of answer
 IN_FLIGHT_MAX_BYTES: Final = 128 << 20  # 2,000 streams of 64 KiB; captures past it are cut, requests go on
 MAX_ARRIVALS: Final = 20_000  # as many chunks as a very long answer has tokens; 16 bytes each
+BLOCK_BYTES: Final = 8 << 10  # a few network chunks; of the last block, an eighth may be unused
 PATH_CHARACTERS: Final = 2048  # paths of any API fit; a hostile one of 64 KiB does not fill the store
 METHOD_CHARACTERS: Final = 32
 
@@ -43,8 +44,8 @@ class BodyTap:
         self._tail_limit = max(1, min(TAIL_BYTES, max_bytes // 2))
         self._head_limit = max_bytes - self._tail_limit
         self._room = room
-        self._head = bytearray()  # not a list of chunks: a body in one-byte chunks would take forty times its size
-        self._tail = bytearray()
+        self._head: list[Piece] = []  # blocks, not chunks: a body in one-byte chunks would take forty times its size
+        self._tail: bytearray | None = None
         self.size = 0
         self.cut = False  # True from the moment at which the process had no room for more
 
@@ -55,34 +56,45 @@ class BodyTap:
         if self.cut:
             return
         if missing >= len(chunk):
-            self._keep(self._head, chunk)
+            self._keep(chunk)
             return
         if missing > 0:
-            self._keep(self._head, chunk[:missing])
+            self._keep(chunk[:missing])
             chunk = chunk[missing:]
-        self._keep(self._tail, chunk[-self._tail_limit :])
-        if len(self._tail) > 2 * self._tail_limit:  # trimmed now and then, not at every chunk
-            self._room.give_back(len(self._tail) - self._tail_limit)
-            del self._tail[: -self._tail_limit]
+        self._keep_last(chunk[-self._tail_limit :])
 
     def kept(self) -> Captured:
         """What was kept. A body of up to `max_bytes` is whole; where room ran out, only its beginning is kept."""
-        if self.cut:
+        if self.cut or self._tail is None:
             return self._head, b"", self.size
-        if len(self._head) + len(self._tail) == self.size:
-            return (self._head + self._tail if self._tail else self._head), b"", self.size
+        if self._head_limit + len(self._tail) == self.size:
+            return [*self._head, self._tail], b"", self.size
         return self._head, self._tail[-self._tail_limit :], self.size
 
     def release(self) -> None:
         """Forget the bytes and give their room back."""
-        self._room.give_back(len(self._head) + len(self._tail))
-        self._head, self._tail = bytearray(), bytearray()
+        self._room.give_back(sum(map(len, self._head)) + len(self._tail or b""))
+        self._head, self._tail = [], None
 
-    def _keep(self, where: bytearray, chunk: bytes) -> None:
-        if not self.cut and self._room.take(len(chunk)):
-            where += chunk
-        else:
+    def _keep(self, chunk: bytes) -> None:
+        """In the last block, if it fits: blocks of one size leave no holes between streams that grow side by side."""
+        if not self._room.take(len(chunk)):
             self.cut = True
+        elif self._head and len(self._head[-1]) + len(chunk) <= BLOCK_BYTES:
+            self._head[-1] += chunk
+        else:
+            self._head.append(chunk if len(chunk) > BLOCK_BYTES else bytearray(chunk))
+
+    def _keep_last(self, chunk: bytes) -> None:
+        if self.cut or not self._room.take(len(chunk)):
+            self.cut = True
+            return
+        if self._tail is None:
+            self._tail = bytearray()
+        self._tail += chunk
+        if len(self._tail) > 2 * self._tail_limit:  # trimmed now and then, not at every chunk
+            self._room.give_back(len(self._tail) - self._tail_limit)
+            del self._tail[: -self._tail_limit]
 
 
 class Capture:
@@ -145,7 +157,7 @@ class Capture:
         """Whether the process had no room for all that should have been kept of this exchange."""
         return self.request.cut or self.response.cut
 
-    def packed(self, exchange_id: str, outcome: Outcome, failure: str | None, credential: str | None = None) -> bytes:
+    def packed(self, exchange_id: str, outcome: Outcome, failure: str | None, credential: str | None = None) -> Frame:
         """The exchange in its one terminal state, as a frame for the recorder."""
         self.ended()
         path = self.target.partition(b"?")[0][: PATH_CHARACTERS * 4]

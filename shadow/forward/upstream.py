@@ -4,7 +4,7 @@ import asyncio
 import select
 from typing import Final, Protocol, cast
 
-from shadow.forward.sockets import keep_alive
+from shadow.forward.sockets import keep_alive, tells
 
 
 class Party(Protocol):
@@ -31,18 +31,18 @@ class Upstream(asyncio.Protocol):
     The transport's own end is always told: `upstream_ended` for an orderly one, `upstream_lost` for any other.
     """
 
-    __slots__ = ("_poll", "_transport", "idle_until", "party", "used")
+    __slots__ = ("_descriptor", "_transport", "idle_until", "party", "used")
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport
-        self._poll = select.poll()
+        self._descriptor = -1
         self.party: Party | None = None
         self.used = False  # it has carried an exchange
         self.idle_until = 0.0  # loop time until which the upstream is trusted to keep it open
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._poll.register(keep_alive(transport), POLLED)
+        self._descriptor = keep_alive(transport)
 
     def data_received(self, data: bytes) -> None:
         if self.party is None:
@@ -78,7 +78,7 @@ class Upstream(asyncio.Protocol):
 
     def speaks(self) -> bool:
         """Whether something has arrived, an end or an error included, that was not read yet."""
-        return bool(self._poll.poll(0))
+        return tells(self._descriptor, ARRIVED)
 
     def write(self, data: bytes) -> None:
         if not self._transport.is_closing():
@@ -109,4 +109,4 @@ class Upstream(asyncio.Protocol):
         self._transport.abort()
 
 
-POLLED: Final = select.POLLIN | select.POLLPRI | select.POLLRDHUP
+ARRIVED: Final = select.POLLIN | select.POLLPRI | select.POLLRDHUP

@@ -26,7 +26,7 @@ from shadow.forward.handoff import BATCH_FRAMES, Handoff
 from shadow.forward.identity import RANDOM_BYTES, uuid7
 from shadow.forward.metrics import Metrics
 from shadow.forward.recorder_client import RecorderClient
-from tests.packing import packed
+from tests.packing import frame
 
 WARM_UP = 2 * BATCH_FRAMES
 AHEAD = 4 * BATCH_FRAMES  # so far the generator runs ahead: a batch always waits, and none is dropped
@@ -154,7 +154,7 @@ async def hand_over(client: RecorderClient, streamed: bytes, numbers: range) -> 
     for number in numbers:
         while number % AT_ONCE == 0 and number - acknowledged(metrics) > AHEAD:  # noqa: ASYNC110 (the metric is what tells)
             await asyncio.sleep(0.001)
-        handoff.offer(packed(exchange(number, streamed)))
+        handoff.offer(frame(exchange(number, streamed)))
     await handoff.drain(DRAIN_S)
     await handoff.close()
     assert acknowledged(metrics) == len(numbers)

@@ -11,15 +11,15 @@ import pytest
 from shadow.exchange import Body
 from shadow.forward.handoff import BATCH_BYTES, BATCH_FRAMES, DEATHS, DEATHS_ALONE, Handoff
 from shadow.forward.metrics import HANDOFF_RESULTS, Metrics
-from shadow.frames import unpack
-from tests.packing import packed
+from shadow.frames import Frame, unpack
+from tests.packing import frame
 from tests.record.samples import exchange
 
 PATIENCE_S = 10
 
 
-def frame(name: str, size: int = 0) -> bytes:
-    return packed(exchange(exchange_id=name, request_body=Body(bytes(size), b"", size)))
+def named(name: str, size: int = 0) -> Frame:
+    return frame(exchange(exchange_id=name, request_body=Body(bytes(size), b"", size)))
 
 
 class Recorder:
@@ -72,7 +72,7 @@ async def test_exchanges_arrive_in_order_and_are_let_go() -> None:
     recorder = Recorder()
     async with handing(recorder) as handoff:
         for name in "abc":
-            handoff.offer(frame(name))
+            handoff.offer(named(name))
         await handoff.drain(PATIENCE_S)
         assert [name for batch in recorder.batches for name in batch] == ["a", "b", "c"]
         assert results(handoff) == {"acknowledged": 3}
@@ -84,7 +84,7 @@ async def test_what_is_not_acknowledged_is_sent_again(refusal: int | Exception) 
     """Anything but an acknowledgement leaves the exchange in the queue."""
     recorder = Recorder(refusal)
     async with handing(recorder) as handoff:
-        handoff.offer(frame("a"))
+        handoff.offer(named("a"))
         await handoff.drain(PATIENCE_S)
         assert recorder.batches == [["a"], ["a"]]
         assert results(handoff) == {"acknowledged": 1}
@@ -94,9 +94,9 @@ async def test_full_handoff_drops_the_newest() -> None:
     """What is already held stays; what comes too late is counted."""
     recorder = Recorder()
     recorder.gate.clear()
-    async with handing(recorder, max_bytes=2 * len(frame("a"))) as handoff:
+    async with handing(recorder, max_bytes=2 * named("a").size) as handoff:
         for name in "abc":
-            handoff.offer(frame(name))
+            handoff.offer(named(name))
         recorder.gate.set()
         await handoff.drain(PATIENCE_S)
         assert {name for batch in recorder.batches for name in batch} == {"a", "b"}
@@ -108,7 +108,7 @@ async def test_refused_frame_is_singled_out() -> None:
     recorder = Recorder(poison="7")
     async with handing(recorder, delay_s=0.01) as handoff:
         for number in range(20):
-            handoff.offer(frame(str(number)))
+            handoff.offer(named(str(number)))
         await handoff.drain(PATIENCE_S)
         assert results(handoff) == {"acknowledged": 19, "refused": 1}
 
@@ -125,7 +125,7 @@ async def test_exchange_that_kills_the_recorder_is_given_up() -> None:
     recorder = Recorder(deadly="7")
     async with handing(recorder, delay_s=0.01) as handoff:
         for number in range(20):
-            handoff.offer(frame(str(number)))
+            handoff.offer(named(str(number)))
         await handoff.drain(PATIENCE_S)
         assert results(handoff) == {"acknowledged": 19, "refused": 1}
         assert sum("7" in batch for batch in recorder.batches) == DEATHS + DEATHS_ALONE
@@ -136,13 +136,13 @@ async def test_batches_are_full_again_behind_an_exchange_that_killed() -> None:
     """What was not in a batch of which the recorder died does not travel alone."""
     recorder = Recorder(deadly="0")
     async with handing(recorder) as handoff:
-        handoff.offer(frame("0"))
+        handoff.offer(named("0"))
         await recorder.asked.wait()
         for number in range(1, 20):
-            handoff.offer(frame(str(number)))
+            handoff.offer(named(str(number)))
         await handoff.drain(PATIENCE_S)
         for number in range(20, 40):
-            handoff.offer(frame(str(number)))
+            handoff.offer(named(str(number)))
         await handoff.drain(PATIENCE_S)
         assert recorder.batches[-1] == [str(number) for number in range(20, 40)]
 
@@ -154,7 +154,7 @@ async def test_recorder_that_dies_of_something_else_loses_nothing() -> None:
     recorder = Recorder(*[*killed, 204] * 5)
     async with handing(recorder) as handoff:
         for number in range(5):
-            handoff.offer(frame(str(number)))
+            handoff.offer(named(str(number)))
         await handoff.drain(PATIENCE_S)
         assert results(handoff) == {"acknowledged": 5}
 
@@ -167,7 +167,7 @@ async def test_recorder_that_takes_nothing_has_all_its_time(failure: int | Excep
         failure = aiohttp.ClientConnectorError(Mock(), failure)
     recorder = Recorder(*[failure] * (DEATHS + DEATHS_ALONE) * 2)
     async with handing(recorder) as handoff:
-        handoff.offer(frame("a"))
+        handoff.offer(named("a"))
         await handoff.drain(PATIENCE_S)
         assert results(handoff) == {"acknowledged": 1}
 
@@ -177,7 +177,7 @@ async def test_full_batch_does_not_wait() -> None:
     recorder = Recorder()
     async with handing(recorder, delay_s=3600) as handoff:
         for number in range(BATCH_FRAMES + 1):
-            handoff.offer(frame(str(number)))
+            handoff.offer(named(str(number)))
         await asyncio.wait_for(recorder.asked.wait(), PATIENCE_S)
         assert len(recorder.batches[0]) == BATCH_FRAMES
 
@@ -188,7 +188,7 @@ async def test_batch_is_bounded_in_bytes() -> None:
     sizes: Sequence[int] = (BATCH_BYTES * 2, BATCH_BYTES // 2, BATCH_BYTES // 3, BATCH_BYTES // 2)
     async with handing(recorder, delay_s=3600) as handoff:
         for number, size in enumerate(sizes):
-            handoff.offer(frame(str(number), size))
+            handoff.offer(named(str(number), size))
         await handoff.drain(PATIENCE_S)
         assert recorder.batches == [["0"], ["1", "2"], ["3"]]
 
@@ -198,7 +198,7 @@ async def test_undelivered_exchanges_are_counted_at_the_end() -> None:
     recorder = Recorder()
     recorder.gate.clear()
     async with handing(recorder) as handoff:
-        handoff.offer(frame("a"))
+        handoff.offer(named("a"))
         await handoff.drain(0)
         await handoff.close()
         assert results(handoff) == {"abandoned": 1}
