@@ -9,6 +9,8 @@ The modules in the order in which a request meets them:
     framing           how long a body is, followed byte by byte
     refusals          the sidecar's own answers, and what a request is refused for
     relay             one exchange, from its head to its one terminal state
+    upload            the way up: what goes upstream of a request, and when it may
+    half_closed       a client that sends no more, watched until it is known to be there or gone
     passage           what a relay tells of it: attributed, tagged, captured, handed over
     attribution       who asks, and for what
     crossing          which lines of a head cross the sidecar
@@ -27,5 +29,6 @@ The modules in the order in which a request meets them:
     metrics           what is counted
 
 `heads`, `framing` and `crossing` touch no socket: they are the core, and are tested byte by byte. `downstream`,
-`upstream`, `relay` and `tunnel` are the shell around it: no task, no queue, no copy between one socket and the other.
+`upstream`, `relay`, `upload` and `tunnel` are the shell around it: no task, no queue, no copy between one socket and the
+other.
 """

@@ -161,8 +161,8 @@ class Downstream(asyncio.Protocol):
             self._refuse(refused.refusal)
             return
         self._stop_timer()
-        self.party = relay = Relay(self._server, self, head, body, started_at)
-        relay.begin(whole[1])
+        self.party = relay = Relay(self._server, self, head, body)
+        relay.begin(head, whole[1], started_at)
 
     def _await_head(self) -> None:
         if self._timer is None:

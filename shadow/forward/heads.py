@@ -71,6 +71,14 @@ class RequestHead(NamedTuple):
         """Whether the client wants no further exchange on this connection."""
         return self.version == 0 or _says_close(self.fields)
 
+    @property
+    def asks_for_websocket(self) -> bool:
+        """Whether the client asks to speak WebSocket (RFC 6455, section 4.1). Other upgrades end at this hop."""
+        upgrade = self.fields.get(b"upgrade")
+        if upgrade is None or self.method != b"GET" or self.version == 0:
+            return False
+        return b"websocket" in members(upgrade) and b"upgrade" in members(self.fields.get(b"connection", b""))
+
 
 class AnswerHead(NamedTuple):
     """An answer's head. `status_line` is what followed the version: ` 200 OK`, in the upstream's own words."""

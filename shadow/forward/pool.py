@@ -41,9 +41,8 @@ class Pool:
         """A new connection. Raises DialError."""
         return await self._dialler.connect(Upstream)
 
-    def put(self, upstream: Upstream, answer: AnswerHead | None) -> None:
-        """Keep a connection on which an exchange ended exactly, for as long as its last answer lets hope."""
-        idle_s = _idle_s(answer)
+    def put(self, upstream: Upstream, idle_s: float) -> None:
+        """Keep a connection on which an exchange ended exactly, for at most so long; for no time, close it."""
         if idle_s <= 0 or len(self._idle) >= MAX_IDLE:
             upstream.close()
             return
@@ -71,8 +70,10 @@ class Pool:
         self._sweeping = self._loop.call_later(SWEEP_S, self._sweep) if self._idle else None
 
 
-def _idle_s(answer: AnswerHead | None) -> float:
-    """For how long the upstream is trusted to keep a connection open after this answer."""
-    keep_alive = None if answer is None else answer.fields.get(b"keep-alive")
+def idle_s(answer: AnswerHead) -> float:
+    """For how long the upstream is trusted to keep a connection open after this answer: 0 if it said that it closes."""
+    if answer.closes:
+        return 0.0
+    keep_alive = answer.fields.get(b"keep-alive")
     told = None if keep_alive is None else TIMEOUT.search(keep_alive)
     return IDLE_S if told is None else min(IDLE_S, int(told[1]) - MARGIN_S)

@@ -167,7 +167,7 @@ class Client:
 
     async def send(self, request: bytes) -> None:
         self.writer.write(request)
-        await self.writer.drain()
+        await asyncio.wait_for(self.writer.drain(), PATIENCE_S)
 
     async def head(self) -> bytes:
         return await read_head(self.reader)

@@ -152,6 +152,23 @@ class TestBytesUnchanged:
         await bench.ask(post(body))
         assert bench.origin.requests[0].endswith(b"\r\n\r\n" + body)
 
+    async def test_large_upload_to_a_kept_connection_arrives_whole(self, bench: Bench) -> None:
+        """A body whose beginning comes with its head goes on where there is no connection to wait for."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                await bench.origin.answer_plainly(reader, writer)
+
+        bench.origin.script = script
+        client = await bench.connect()
+        body = bytes(range(256)) * 40_000
+        for request in (GET, post(body), GET):
+            await client.send(request)
+            await client.head()
+            assert await client.exactly(2) == b"ok"
+        assert bench.origin.requests[1].endswith(b"\r\n\r\n" + body)
+        assert bench.origin.connections == 1
+
     async def test_expected_continue_is_answered(self, bench: Bench) -> None:
         """A client that waits for 100 gets it, even where upstream ignores the expectation."""
         client = await bench.connect()
@@ -439,7 +456,7 @@ class TestFaults:
                 await asyncio.sleep(pause_s)
                 writer.write(b"more")
 
-        monkeypatch.setattr("shadow.forward.relay.HALF_CLOSED_S", 0.3)
+        monkeypatch.setattr("shadow.forward.half_closed.HALF_CLOSED_S", 0.3)
         bench.origin.script = script
         client = await bench.connect()
         await client.send(b"GET / HTTP/1.0\r\n\r\n")
