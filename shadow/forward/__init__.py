@@ -29,6 +29,6 @@ The modules in the order in which a request meets them:
     metrics           what is counted
 
 `heads`, `framing` and `crossing` touch no socket: they are the core, and are tested byte by byte. `downstream`,
-`upstream`, `relay`, `upload` and `tunnel` are the shell around it: no task, no queue, no copy between one socket and the
-other.
+`upstream`, `relay`, `upload` and `tunnel` are the shell around it: no task, no queue, no copy between one socket and
+the other.
 """
