@@ -7,13 +7,15 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 from shadow.exchange import Outcome
 from shadow.forward.dial import DialError
 from shadow.forward.downstream import Downstream
-from shadow.forward.forwarder import Forwarder
+from shadow.forward.handoff import Handoff
+from shadow.forward.metrics import Metrics
+from shadow.forward.passage import Passages
 from shadow.forward.server import Server
 from shadow.forward.upstream import Upstream
 from tests.forward.conftest import PATIENCE_S, SECRET, configuration
@@ -79,9 +81,11 @@ def upstream_on(transport: FakeTransport) -> Upstream:
 class Bare:
     """A server with neither port nor recorder nor network. What it dials is in `dialled`; made inside an event loop."""
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
-        self.forwarder = Forwarder(configuration(**settings), SECRET, directory / "nobody.sock")
-        self.server: Server = self.forwarder._server
+    def __init__(self, **settings: Any) -> None:
+        config, metrics = configuration(**settings), Metrics(())
+        self.requests = metrics.requests
+        handoff = Handoff(AsyncMock(), metrics, 1 << 20, 0.0)  # never started
+        self.server = Server(Passages(config, SECRET, metrics, handoff), config.upstream)
         self.server.pool._dialler = self  # type: ignore[assignment]
         self.dialled: asyncio.Queue[tuple[Upstream, FakeTransport]] = asyncio.Queue()
         self.refusing: DialError | None = None
@@ -107,14 +111,15 @@ class Bare:
 
     def ended(self, outcome: Outcome) -> int:
         """How many exchanges have ended so."""
-        return sum(count for (name, _), count in self.forwarder.metrics.requests._ended.items() if name == outcome)
+        return sum(count for (name, _), count in self.requests._ended.items() if name == outcome)
 
 
 @asynccontextmanager
-async def bare(directory: Path, **settings: Any) -> AsyncIterator[Bare]:
+async def bare(**settings: Any) -> AsyncIterator[Bare]:
     """One of them, and its end."""
-    made = Bare(directory, **settings)
+    made = Bare(**settings)
     try:
         yield made
     finally:
-        await made.forwarder.close()
+        await made.server.drain(0)
+        made.server.close()

@@ -1,7 +1,6 @@
 """The client's side: from one request's head to the next, without a network."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,9 @@ GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def test_requests_sent_ahead_wait_their_turn_however_they_arrive(tmp_path: Path) -> None:
+async def test_requests_sent_ahead_wait_their_turn_however_they_arrive() -> None:
     """Whole, byte by byte, and split at every offset: one is upstream at a time, in order."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         for pieces in ways(GET % 1 + GET % 2 + GET % 3):
             client, client_side = it.client()
             for piece in pieces:
@@ -28,9 +27,9 @@ async def test_requests_sent_ahead_wait_their_turn_however_they_arrive(tmp_path:
             upstream.abort()
 
 
-async def test_what_is_sent_ahead_is_bounded(tmp_path: Path) -> None:
+async def test_what_is_sent_ahead_is_bounded() -> None:
     """The client is read no further until its first request is answered."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, client_side = it.client()
         client.data_received(GET % 1)
         client.data_received(GET % 2 * (MAX_HELD // len(GET % 2) + 1))
@@ -38,9 +37,9 @@ async def test_what_is_sent_ahead_is_bounded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [b"GET /\x00 HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", b"A\n"])
-async def test_a_broken_head_is_refused_however_it_arrives(tmp_path: Path, broken: bytes) -> None:
+async def test_a_broken_head_is_refused_however_it_arrives(broken: bytes) -> None:
     """Whole, byte by byte, and split at every offset: one 400, the sending half closed, nothing upstream."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         for pieces in ways(broken):
             client, client_side = it.client()
             for piece in pieces:
@@ -53,9 +52,9 @@ async def test_a_broken_head_is_refused_however_it_arrives(tmp_path: Path, broke
         assert it.dialled.empty()
 
 
-async def test_a_connection_is_idle_between_requests_only(tmp_path: Path) -> None:
+async def test_a_connection_is_idle_between_requests_only() -> None:
     """Draining closes idle ones: one on which a head has begun is none."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, _ = it.client()
         assert client.idle
         client.data_received(b"GET")
@@ -67,9 +66,9 @@ async def test_a_connection_is_idle_between_requests_only(tmp_path: Path) -> Non
         assert client.idle
 
 
-async def test_a_client_that_goes_is_forgotten(tmp_path: Path) -> None:
+async def test_a_client_that_goes_is_forgotten() -> None:
     """And so is its timer for a slow head."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, _ = it.client()
         client.data_received(b"GET")
         client.connection_lost(None)
@@ -77,10 +76,10 @@ async def test_a_client_that_goes_is_forgotten(tmp_path: Path) -> None:
         assert client._timer is None
 
 
-async def test_a_slow_head_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_head_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """From its first byte to its last it has a minute; bytes that trickle in do not extend it."""
     monkeypatch.setattr("shadow.forward.downstream.HEAD_S", 0)
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, client_side = it.client()
         client.data_received(b"GET")
         await asyncio.sleep(0.01)  # a turn of the loop, in which timers that are due run

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
@@ -39,9 +38,9 @@ def feed(protocol: Downstream | Upstream, pieces: Iterable[bytes]) -> None:
 
 
 @pytest.mark.parametrize("body", [COUNTED, CHUNKED], ids=["counted", "chunked"])
-async def test_a_request_goes_up_whole_however_it_arrives(tmp_path: Path, body: bytes) -> None:
+async def test_a_request_goes_up_whole_however_it_arrives(body: bytes) -> None:
     """Whole, byte by byte, and split at every offset: the same bytes but for Host, and the next request waits."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         for pieces in ways(HEAD + body):
             client, _ = it.client()
             feed(client, pieces)
@@ -54,9 +53,9 @@ async def test_a_request_goes_up_whole_however_it_arrives(tmp_path: Path, body: 
 @pytest.mark.parametrize(
     "answer", [PLAIN, STREAM, b"HTTP/1.1 103 Early\r\n\r\n" + PLAIN], ids=["plain", "stream", "1xx"]
 )
-async def test_an_answer_comes_back_whole_however_it_arrives(tmp_path: Path, answer: bytes) -> None:
+async def test_an_answer_comes_back_whole_however_it_arrives(answer: bytes) -> None:
     """Whole, byte by byte, and split at every offset: the same bytes, and both connections are free for the next."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, client_side, upstream, _ = await asking(it)
         for pieces in ways(answer):
             feed(upstream, pieces)
@@ -66,9 +65,9 @@ async def test_an_answer_comes_back_whole_however_it_arrives(tmp_path: Path, ans
             assert upstream.party is client.party is not None
 
 
-async def test_an_answer_for_an_old_client_has_no_chunks(tmp_path: Path) -> None:
+async def test_an_answer_for_an_old_client_has_no_chunks() -> None:
     """Whatever the pieces, HTTP/1.0 gets the payload, and its end with the connection's."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         for pieces in ways(STREAM):
             _, client_side, upstream, _ = await asking(it, b"GET / HTTP/1.0\r\n\r\n")
             feed(upstream, pieces)
@@ -76,10 +75,10 @@ async def test_an_answer_for_an_old_client_has_no_chunks(tmp_path: Path) -> None
             assert client_side.closed
 
 
-async def test_an_upstream_that_goes_at_any_byte_leaves_no_whole_answer(tmp_path: Path) -> None:
+async def test_an_upstream_that_goes_at_any_byte_leaves_no_whole_answer() -> None:
     """Before the head is whole the client gets a marked 502; afterwards what there was, and the connection's end."""
     headed = BEGUN.index(b"\r\n\r\n") + 4
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         for at in range(len(BEGUN)):
             client, client_side, upstream, _ = await asking(it, HEAD + COUNTED)
             if at:
@@ -96,11 +95,11 @@ async def test_an_upstream_that_goes_at_any_byte_leaves_no_whole_answer(tmp_path
         assert it.ended(Outcome.UPSTREAM_TRUNCATED) == len(BEGUN) - headed
 
 
-async def test_a_client_that_goes_at_any_byte_cancels_the_upstream(tmp_path: Path) -> None:
+async def test_a_client_that_goes_at_any_byte_cancels_the_upstream() -> None:
     """Nobody is asked where the head was not whole; else the connection is dropped, and nothing invented on it."""
     request = HEAD + CHUNKED
     headed = request.index(b"\r\n\r\n") + 4
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         for at in range(headed, len(request) + 1):
             client, client_side, _, upstream_side = await asking(it, request[:at])
             client.connection_lost(None)
@@ -115,9 +114,9 @@ async def test_a_client_that_goes_at_any_byte_cancels_the_upstream(tmp_path: Pat
         assert it.ended(Outcome.CLIENT_CANCELLED) == len(request) + 1 - headed
 
 
-async def test_a_client_that_goes_while_dialling_is_nobodys_failure(tmp_path: Path) -> None:
+async def test_a_client_that_goes_while_dialling_is_nobodys_failure() -> None:
     """The dial is given up, and no connection is left over."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, _ = it.client()
         client.data_received(GET)
         client.connection_lost(None)
@@ -126,9 +125,9 @@ async def test_a_client_that_goes_while_dialling_is_nobodys_failure(tmp_path: Pa
         assert it.ended(Outcome.CLIENT_CANCELLED) == 1
 
 
-async def test_an_upstream_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
+async def test_an_upstream_that_cannot_be_reached_is_told() -> None:
     """A marked 502; the client's connection goes on."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         it.refusing = DialError(UNREACHABLE)
         client, client_side = it.client()
         client.data_received(GET)
@@ -137,9 +136,9 @@ async def test_an_upstream_that_cannot_be_reached_is_told(tmp_path: Path) -> Non
         assert not client_side.closed
 
 
-async def test_a_stale_connection_costs_a_read_nothing_and_a_post_a_502(tmp_path: Path) -> None:
+async def test_a_stale_connection_costs_a_read_nothing_and_a_post_a_502() -> None:
     """What can be repeated is, once, on a new connection; what cannot is never sent twice."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, client_side, upstream, _ = await asking(it)
         upstream.data_received(PLAIN)
         client.data_received(GET)
@@ -154,9 +153,9 @@ async def test_a_stale_connection_costs_a_read_nothing_and_a_post_a_502(tmp_path
         assert it.dialled.empty()
 
 
-async def test_a_client_that_does_not_read_stops_the_upstream(tmp_path: Path) -> None:
+async def test_a_client_that_does_not_read_stops_the_upstream() -> None:
     """And the other way round; each goes on when there is room again."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, client_side, upstream, upstream_side = await asking(it, HEAD + b"Content-Length: 99\r\n\r\n")
         client.pause_writing()
         upstream.pause_writing()
@@ -166,9 +165,9 @@ async def test_a_client_that_does_not_read_stops_the_upstream(tmp_path: Path) ->
         assert (upstream_side.paused, client_side.paused) == (False, False)
 
 
-async def test_a_client_waits_while_there_is_no_connection(tmp_path: Path) -> None:
+async def test_a_client_waits_while_there_is_no_connection() -> None:
     """What it may send ahead is bounded, and goes first once there is one."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, client_side = it.client()
         body = bytes(MAX_UNSENT)
         client.data_received(HEAD + b"Content-Length: 100000\r\n\r\n" + body)
@@ -178,18 +177,18 @@ async def test_a_client_waits_while_there_is_no_connection(tmp_path: Path) -> No
         assert not client_side.paused
 
 
-async def test_a_client_that_filled_what_may_wait_goes_on_with_a_kept_connection(tmp_path: Path) -> None:
+async def test_a_client_that_filled_what_may_wait_goes_on_with_a_kept_connection() -> None:
     """Where none need be dialled, nothing else would let it go on."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, client_side, upstream, _ = await asking(it)
         upstream.data_received(PLAIN)
         client.data_received(HEAD + b"Content-Length: 100000\r\n\r\n" + bytes(MAX_UNSENT))
         assert not client_side.paused
 
 
-async def test_an_upstream_that_has_spoken_is_heard_before_more_is_written(tmp_path: Path) -> None:
+async def test_an_upstream_that_has_spoken_is_heard_before_more_is_written() -> None:
     """It may have refused the request and closed: writing on would lose its answer."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, client_side, upstream, upstream_side = await asking(it, HEAD + b"Content-Length: 99\r\n\r\n")
         upstream_side.peer.send(b"HTTP/1.1 413 Too Large\r\n")
         before = upstream_side.written
@@ -200,9 +199,9 @@ async def test_an_upstream_that_has_spoken_is_heard_before_more_is_written(tmp_p
         assert client.party is None
 
 
-async def test_silence_is_given_up(tmp_path: Path) -> None:
+async def test_silence_is_given_up() -> None:
     """An upstream that says nothing is a 504, a client that sends nothing more is cut; a slow reader has its time."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         now = it.server.loop.time()
         client, client_side, _, upstream_side = await asking(it)
         relay = next(iter(it.server.running))
@@ -221,9 +220,9 @@ async def test_silence_is_given_up(tmp_path: Path) -> None:
         assert uploading.party is None
 
 
-async def test_an_ambiguous_body_stops_where_it_is(tmp_path: Path) -> None:
+async def test_an_ambiguous_body_stops_where_it_is() -> None:
     """What has gone up stays without its end, and the client is told and turned away."""
-    async with bare(tmp_path) as it:
+    async with bare() as it:
         client, client_side, _, upstream_side = await asking(
             it, HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
         )
