@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Any, Final
 
 from shadow.mirror.reasons import Ineligible
@@ -49,7 +48,7 @@ def map_model(mapping: Mapping[str, str | None], body: Mapping[str, Any], answer
         if name in mapping:
             return _target(mapping[name], name, requested)
     for pattern, target in mapping.items():
-        if _is_match(names, pattern):
+        if any(fnmatchcase(name, pattern) for name in names):
             return _target(target, source, requested)
     return Ineligible.MODEL_UNMAPPED
 
@@ -76,11 +75,6 @@ def _spellings(name: str, *, dated: bool) -> Iterator[str]:
         yield kept
     if dated and DATED.search(kept):
         yield DATED.sub("", kept)
-
-
-@lru_cache(maxsize=4096)  # a hundred models against forty patterns; names that a client makes up push each other out
-def _is_match(names: tuple[str, ...], pattern: str) -> bool:
-    return any(fnmatchcase(name, pattern) for name in names)
 
 
 def _target(target: str | None, source: str, requested: str | None) -> Mapped | Ineligible:

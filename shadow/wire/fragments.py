@@ -30,7 +30,7 @@ def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
     A float would turn a price into its neighbour. `usage` may hold more than stands there, where a stream says it in
     halves.
     """
-    exact = _where_unmistakable(data, usage)
+    exact = _where_unmistakable(data, usage, inside=True) if len(data) <= _PIECE_BYTES else None
     if exact is not None:
         return exact
     for candidate, _ in _usages(data):
@@ -40,19 +40,21 @@ def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
     return usage
 
 
-def _where_unmistakable(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The same without parsing it again, where each fraction has a key that stands in the text once; else None."""
-    exact: dict[str, Any] = {}
+def _where_unmistakable(data: bytes, usage: Mapping[str, Any], *, inside: bool) -> Mapping[str, Any] | None:
+    """The same without parsing it again, where each fraction has a key that stands in the text once; else None.
+
+    With `inside`, the fractions of the objects in `usage` count as well: no cost is stated deeper than that.
+    """
+    if len(usage) > _PLACES:
+        return None
+    exact = dict(usage)
     for key, value in usage.items():
-        if isinstance(value, dict):
-            value = _where_unmistakable(data, value)
-        elif isinstance(value, float):
-            value = _only_number(data, key, value)
-        elif isinstance(value, list):
+        if isinstance(value, float):
+            exact[key] = _only_number(data, key, value)
+        elif inside and isinstance(value, dict):
+            exact[key] = _where_unmistakable(data, value, inside=False)
+        if exact[key] is None and value is not None:
             return None
-        if value is None and usage[key] is not None:
-            return None
-        exact[key] = value
     return exact
 
 

@@ -1,8 +1,12 @@
 """Fragments: what the ends of a cut answer tell."""
 
+import json
+from decimal import Decimal
+
+import orjson
 import pytest
 
-from shadow.wire.fragments import usage_in_fragment, word_in_fragment
+from shadow.wire.fragments import exact_usage, usage_in_fragment, word_in_fragment
 
 
 @pytest.mark.parametrize(
@@ -36,3 +40,26 @@ def test_a_word_of_a_fragment_is_the_whole_answers(start: bytes, model: str | No
 def test_the_usage_of_a_fragment_is_the_whole_answers(end: bytes, usage: dict[str, int]) -> None:
     """A count of a part of the answer, or one whose place cannot be told, is not taken for it."""
     assert usage_in_fragment(end) == usage
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"usage": {"cost" : 0.00012104999999999999000, "n": 3}}',
+        '{"costs": [1.5], "usage": {"n": 3, "cost":1.2104999999999999e-4}, "note": "\\"cost\\": 7.5"}',
+        '{"items": [{"cost": 0.5, "n": 1}], "usage": {"cost": 0.10000000000000000555, "n": 3}}',
+        '{"usage": {"cost": {"total_cost": 0.10}, "cost_details": {"upstream_inference_cost": 1e-7}}}',
+        '{"usage": {"cost": 0.10, "more": {"of": {"this": [0.5]}}}, "service": {"usage": {"cost": 0.2}}}',
+    ],
+)
+def test_amounts_are_taken_as_they_are_written(text: str) -> None:
+    """Digit by digit, wherever else in the text something is called alike."""
+    exact = json.loads(text, parse_float=Decimal)["usage"]
+    found = exact_usage(text.encode(), json.loads(text)["usage"])
+    assert [str(found[key]) for key in exact if "cost" in key] == [str(exact[key]) for key in exact if "cost" in key]
+
+
+def test_usage_as_deep_as_json_goes_is_looked_through() -> None:
+    """Nesting that no provider sends costs neither the stack nor the amount beside it."""
+    text = b'{"usage":{"cost":0.10,"deep":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}}"
+    assert str(exact_usage(text, orjson.loads(text)["usage"])["cost"]) == "0.10"
