@@ -15,6 +15,7 @@ from shadow import __version__
 from shadow.cli.check import check
 from shadow.cli.demo import demo
 from shadow.cli.erase import erase
+from shadow.cli.export import export
 from shadow.cli.fingerprint import fingerprint
 from shadow.cli.inventory import inventory
 from shadow.cli.replay import replay
@@ -32,5 +33,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, report, inventory, replay, erase, fingerprint, schema, demo):
+for command in (serve, check, report, inventory, export, replay, erase, fingerprint, schema, demo):
     main.add_command(command)

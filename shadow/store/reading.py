@@ -34,7 +34,7 @@ def connections(path: Path) -> Iterator[list[sqlite3.Connection]]:
         raise StoreError(Trouble.FAILED, f"{path} cannot be read: {error.strerror}") from error
     count = 2 if size > PARALLEL_BYTES and (os.cpu_count() or 1) > 1 else 1
     with ExitStack() as stack:
-        yield [stack.enter_context(closing(_connect(path))) for _ in range(count)]
+        yield [stack.enter_context(closing(connect(path))) for _ in range(count)]
 
 
 def unreadable(path: Path, error: sqlite3.Error) -> StoreError:
@@ -44,7 +44,8 @@ def unreadable(path: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(trouble(error), f"{path} cannot be read: {error}")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to a database of this release, in a transaction that has begun."""
     # Where no log is and none can be made, nobody writes either, and SQLite must be told so (sqlite.org/wal.html).
     frozen = not log_of(path).exists() and not os.access(path.parent, os.W_OK)
     uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if frozen else ''}"

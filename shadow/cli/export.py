@@ -1,0 +1,98 @@
+"""`shadow export`: stored rows for other programs."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, cast
+
+import click
+
+from shadow.cli.ends import EXIT_STORE, fail, read
+from shadow.cli.options import Condition, Moment, config_option
+from shadow.report.totals import Scope
+
+if TYPE_CHECKING:
+    from shadow.store.export import Kind, Record
+
+TOLD_EVERY: Final = 10_000  # rows
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["exchanges", "replays"]))
+@config_option(required=False)
+@click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The SQLite store, instead of a config.")
+@click.option("--candidate", help="Only this candidate's replays.")
+@click.option("--since", type=Moment(), help="From this time on: ISO 8601, or an age such as 7d.")
+@click.option("--until", type=Moment(), help="Up to this time.")
+@click.option("--where", type=Condition(), multiple=True, help="Only exchanges with KEY=VALUE; may be repeated.")
+@click.option("--format", "style", type=click.Choice(["jsonl", "csv", "parquet"]), default="jsonl", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+def export(kind: "Kind", config_path: Path | None, db: Path | None, style: str, out: Path | None, **scope: Any) -> None:
+    """Write the stored exchanges, or what became of them at candidates, as rows.
+
+    \b
+    shadow export exchanges -c shadow.yaml --since 7d --format csv --out exchanges.csv
+    shadow export replays --db shadow.db --candidate ferry | jq .cost_usd
+
+    Reads this pod's database. Money is decimal text in US dollars; what is unknown is null, or empty in CSV.
+    """
+    from shadow.store.errors import StoreError
+    from shadow.store.export import COLUMNS, records
+
+    if (config_path is None) == (db is None):
+        raise click.UsageError("give either -c CONFIG or --db PATH")
+    if kind == "exchanges" and scope["candidate"]:
+        raise click.UsageError("--candidate is about replays")
+    if style == "parquet" and out is None:
+        raise click.UsageError("--format parquet needs --out FILE")
+    path = cast("Path", db if config_path is None else read(config_path, secrets=False).store.path)
+    writing = _writer(style)
+    try:
+        rows = records(path, kind, Scope(**scope))
+        first = list(islice(rows, 1))  # a store that cannot be read leaves no file with a heading
+        with _opened(out) as file:
+            writing(file, COLUMNS[kind], _told(chain(first, rows), kind, out))
+    except StoreError as error:
+        fail(str(error), EXIT_STORE)
+    except OSError as error:
+        if out is None:
+            raise  # the reader of a pipe is gone
+        fail(f"{out} cannot be written: {error.strerror}")
+
+
+def _writer(style: str) -> Any:
+    from shadow.cli import writing
+
+    if style == "parquet" and not writing.PARQUET:
+        fail("parquet needs pyarrow: install the package with its extra, shadow-sidecar[parquet]")
+    return {"jsonl": writing.jsonl, "csv": writing.comma_separated, "parquet": writing.parquet}[style]
+
+
+@contextmanager
+def _opened(out: Path | None) -> Iterator[IO[bytes]]:
+    """Where rows go: a file that takes its name once all of them are in it, or standard output."""
+    if out is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = out.with_name(f"{out.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _told(rows: "Iterable[Record]", kind: str, out: Path | None) -> "Iterator[Record]":
+    """The rows; on a terminal that does not show them, how many there have been."""
+    telling = sys.stderr.isatty() and not (out is None and sys.stdout.isatty())
+    number = 0
+    for number, row in enumerate(rows, 1):
+        if telling and number % TOLD_EVERY == 0:
+            click.echo(f"\r{number:,} {kind}", nl=False, err=True)
+        yield row
+    if telling:
+        click.echo(f"\r{number:,} {kind}", err=True)
