@@ -67,6 +67,8 @@ def of_request(request: InferenceRequest | None, observation: Observation) -> In
         return Ineligible.UNREADABLE
     if request.endpoint is not Endpoint.CHAT:
         return Ineligible.ENDPOINT
+    if "stateful" in request.features:
+        return Ineligible.STATEFUL
     return _of_model(request.body, observation) or _of_fields(request.body) or _of_messages(request.body)
 
 

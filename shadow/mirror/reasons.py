@@ -26,6 +26,7 @@ class Ineligible(StrEnum):
     FREE_VARIANT = "free_variant"  # costs nothing at the primary, so a difference in cost means nothing
     ONLINE_VARIANT = "online_variant"  # `:online`: the answer includes a web search
     PRESET = "preset"  # prompt and parameters are kept at the router: the body is not the request
+    STATEFUL = "stateful"  # `store`, a background job, a conversation that is kept at the provider
     SERVER_TOOLS = "server_tools"  # tools that run at the router
     WEB_SEARCH = "web_search"  # native web search was asked for
     PLUGIN = "plugin"  # a router's plugin that a candidate lacks and that changes the answer
