@@ -200,6 +200,7 @@ class Upstream:
     read_timeout_s: Seconds = 900  # between two reads, not in all: clients give up after 600 s by themselves
     # Ask OpenRouter for the cost of a stream that ended without it. Costs its key a few requests, and holds the key.
     delayed_cost: bool = False
+    privacy: tuple[Promise, ...] = ()  # what the account's settings demand of whoever sees a prompt; bodies say nothing
     prices: Prices = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -293,6 +294,7 @@ class Replayed:
     max_output_tokens: Annotated[int, Ge(1)] = 8192
     max_concurrency: Annotated[int, Ge(1), Le(1000)] = 8
     deadline_s: Seconds = 300  # queueing and sending together
+    compliant: tuple[Promise, ...] = ()  # what the processor promises of every prompt it is sent
 
     def __post_init__(self) -> None:
         if self.api_key_env and self.api_key_file:
@@ -313,7 +315,6 @@ class Candidate(Replayed):
     dialect: Dialect = "generic"
     models: Mapping[str, str | None]  # request or answer model (name, then glob) → the candidate's; null: not replayed
     context_tokens: Annotated[int, Ge(1)] | None = None  # longer prompts are not replayed; None: not checked
-    compliant: tuple[Promise, ...] = ()
 
     def __post_init__(self) -> None:
         Replayed.__post_init__(self)

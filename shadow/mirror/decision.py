@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from shadow.config import Config, Control
+from shadow.config import Config, Control, Promise
 from shadow.exchange import Body, Exchange, Observation, Replay, ReplayOutcome, Rewrite
 from shadow.mirror import control, eligibility
 from shadow.mirror.arm import Arm
@@ -38,7 +38,7 @@ def decide(
 ) -> Replay | Planned:
     """The end of the replay, or its plan. `now` is the mirror's clock, as the arm's times are, `at` the time in UTC."""
     exchange, observation = considered.exchange, considered.observation
-    model = _mapped(considered, arm)
+    model = _mapped(considered, arm, config.upstream.privacy)
     if isinstance(model, Ineligible):
         return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, model)
     consented = consents(config, exchange.attribution.tenant, arm.name)
@@ -83,15 +83,15 @@ def _drawn(considered: Considered, arm: Arm, *, consented: bool, now: float) -> 
     return arm.floors.lift(drawn, place, number_of(key), exchange.exchange_id, now)
 
 
-def _mapped(considered: Considered, arm: Arm) -> Mapped | Ineligible | None:
+def _mapped(considered: Considered, arm: Arm, demanded: tuple[Promise, ...]) -> Mapped | Ineligible | None:
     """The candidate's model for a request that may be sent to it, or why it may not, whatever the draw says.
 
     None where the control may be sent it: the model stays.
     """
     request, observation, candidate = considered.request, considered.observation, arm.candidate
     if isinstance(candidate, Control):
-        return control.refused(request.body)
-    reason = eligibility.of_candidate(request, observation, candidate)
+        return control.refused(request.body, candidate, demanded)
+    reason = eligibility.of_candidate(request, observation, candidate, demanded)
     if reason is not None:
         return reason
     model = map_model(candidate.models, request.body, observation.response_model)

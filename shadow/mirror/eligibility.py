@@ -72,9 +72,11 @@ def of_request(request: InferenceRequest | None, observation: Observation) -> In
     return _of_model(request.body, observation) or _of_fields(request.body) or _of_messages(request.body)
 
 
-def of_candidate(request: InferenceRequest, observation: Observation, candidate: Candidate) -> Ineligible | None:
-    """Why this candidate in particular may not be sent it."""
-    if any(promise not in candidate.compliant for promise in promises(request.body)):
+def of_candidate(
+    request: InferenceRequest, observation: Observation, candidate: Candidate, demanded: tuple[Promise, ...] = ()
+) -> Ineligible | None:
+    """Why this candidate in particular may not be sent it. `demanded` is what holds for every request."""
+    if any(promise not in candidate.compliant for promise in (*demanded, *promises(request.body))):
         return Ineligible.PRIVACY
     if candidate.context_tokens is not None and prompt_tokens(request, observation) > candidate.context_tokens:
         return Ineligible.CONTEXT

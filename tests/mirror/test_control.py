@@ -1,5 +1,7 @@
 """The control: the same request once more, under a key that no client uses."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
 from aiohttp import web
@@ -111,6 +113,21 @@ async def test_privacy_is_no_obstacle(replayed):
     """OpenRouter keeps its promises to the caller, as they go along."""
     [replay], _ = await replayed(chat({**HELLO, "provider": {"zdr": True, "data_collection": "deny"}}))
     assert replay.outcome is ReplayOutcome.COMPLETED
+
+
+@pytest.mark.parametrize(("compliant", "sent"), [([], 0), (["zdr", "no_data_collection"], 1)])
+async def test_privacy_of_the_clients_account_is_to_be_declared(serve, mirrors, compliant, sent):
+    """What no body says would not hold for the control: its account must have the same settings, and say so."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response(ANSWER)
+
+    settings = with_control(await serve(answer), compliant=compliant)
+    settings = replace(settings, upstream=replace(settings.upstream, privacy=("zdr",)))
+    mirror, ledger = await mirrors(settings, client_keys=Clients())
+    reasons = [one.reason for one in submit(mirror, chat()) if one.arm == "control"]
+    assert reasons == [Ineligible.PRIVACY] * (1 - sent)
+    assert len(await ledger.ends(sent)) == sent
 
 
 async def test_consent_is_asked_for(mirrors):

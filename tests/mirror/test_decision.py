@@ -1,11 +1,12 @@
 """The order in which a replay is decided on, and what is noted at each stage."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
-from shadow.exchange import Exchange, ReplayOutcome
+from shadow.exchange import Exchange, Replay, ReplayOutcome
 from shadow.mirror.arm import Arm
 from shadow.mirror.decision import Considered, decide
 from shadow.mirror.planned import Planned
@@ -84,6 +85,16 @@ def test_with_a_budget_the_answer_has_a_limit():
     assert plan.rewrite.tags == ("output-cap",)
     plan = decided(config())
     assert (b"max_completion_tokens" in plan.body, plan.worst_usd) == (False, None)
+
+
+def test_privacy_that_the_account_demands_holds_for_every_request():
+    """Settings of the client's account are in no body: the operator says them, and only who promises is sent any."""
+    for compliant, kind in (([], Replay), (["zdr"], Planned)):
+        settings = config(compliant=compliant)
+        settings = replace(settings, upstream=replace(settings.upstream, privacy=("zdr",)))
+        one = decided(settings)
+        assert isinstance(one, kind)
+        assert kind is Planned or one.reason == Ineligible.PRIVACY
 
 
 def test_what_passes_every_stage_is_planned():
