@@ -36,6 +36,8 @@ class Prometheus:
 
     async def get(self, path: str, **parameters: str) -> Any:
         async with self.http.get(f"{self.url}/api/v1/{path}", params=parameters) as answer:
+            if answer.status == 503:  # it is starting, and says so in plain text
+                answer.raise_for_status()
             said = json.loads(await answer.text())
         assert said["status"] == "success", said
         return said["data"]
