@@ -36,10 +36,12 @@ def export(kind: "Kind", config_path: Path | None, db: Path | None, style: str, 
     shadow export exchanges -c shadow.yaml --since 7d --format csv --out exchanges.csv
     shadow export replays --db shadow.db --candidate ferry | jq .cost_usd
 
-    Reads this pod's database. Money is decimal text in US dollars; what is unknown is null, or empty in CSV.
+    Money is decimal text in US dollars; what is unknown is null, or empty in CSV. Where the configuration names a
+    ClickHouse, the rows of all pods are read there; --db reads one pod's.
     """
     from shadow.store.errors import StoreError
-    from shadow.store.export import COLUMNS, records
+    from shadow.store.export import COLUMNS
+    from shadow.store.source import records, source
 
     if (config_path is None) == (db is None):
         raise click.UsageError("give either -c CONFIG or --db PATH")
@@ -47,10 +49,10 @@ def export(kind: "Kind", config_path: Path | None, db: Path | None, style: str, 
         raise click.UsageError("--candidate is about replays")
     if style == "parquet" and out is None:
         raise click.UsageError("--format parquet needs --out FILE")
-    path = cast("Path", db if config_path is None else read(config_path, secrets=False).store.path)
+    where = cast("Path", db) if config_path is None else source(read(config_path, secrets=False).store)
     writing = _writer(style)
     try:
-        rows = records(path, kind, Scope(**scope))
+        rows = records(where, kind, Scope(**scope))
         first = list(islice(rows, 1))  # a store that cannot be read leaves no file with a heading
         with _opened(out) as file:
             writing(file, COLUMNS[kind], _told(chain(first, rows), kind, out))

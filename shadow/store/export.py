@@ -23,6 +23,7 @@ from shadow.store.rows import usd
 
 Kind = Literal["exchanges", "replays"]
 Record = dict[str, Any]
+Reader = Callable[[Any], Any]  # a row, by the names of its columns → a value
 
 PAGE: Final = 2000  # rows: a few megabytes, read in some tens of milliseconds
 
@@ -75,7 +76,7 @@ def records(path: Path, kind: Kind, scope: Scope) -> Iterator[Record]:
 
 def _records(connection: sqlite3.Connection, kind: Kind, scope: Scope) -> Iterator[Record]:
     query, values = _query(kind, scope)
-    read = {name: _reader(name) for name in COLUMNS[kind]}
+    read = readers(kind)
     key = ("exchange_id",) if kind == "exchanges" else ("exchange_id", "arm")
     # Less than any id that began then, and more than any before.
     after: list[Any] = [floor(scope.since.timestamp())[:-1] if scope.since else b"", ""][: len(key)]
@@ -84,6 +85,17 @@ def _records(connection: sqlite3.Connection, kind: Kind, scope: Scope) -> Iterat
         for row in rows:
             yield {name: value(row) for name, value in read.items()}
         after = [rows[-1][name] for name in key]
+
+
+def stored(kind: Kind) -> tuple[str, ...]:
+    """The columns of a table that its records are made of."""
+    pairs = ((MONEY[name], f"{name}_exact") if name in MONEY else (name,) for name in COLUMNS[kind])
+    return tuple(name for names in pairs for name in names)
+
+
+def readers(kind: Kind) -> dict[str, Reader]:
+    """How each column of a record comes out of a row of the table."""
+    return {name: _reader(name) for name in COLUMNS[kind]}
 
 
 def _query(kind: Kind, scope: Scope) -> tuple[str, list[str]]:
@@ -102,7 +114,7 @@ def _query(kind: Kind, scope: Scope) -> tuple[str, list[str]]:
     return f"{chosen} WHERE {' AND '.join(conditions)} ORDER BY {key} LIMIT ?", values
 
 
-def _reader(name: str) -> Callable[[sqlite3.Row], Any]:
+def _reader(name: str) -> Reader:
     """How a column comes out of a row."""
     if name in MONEY:
         nano, exact = MONEY[name], f"{name}_exact"

@@ -1,10 +1,11 @@
 """Where a report is read from: one pod's file, or the tables in which the rows of many pods meet."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from shadow.config import ClickHouse, Storage
 from shadow.report.totals import Scope, Totals
-from shadow.store import aggregates
+from shadow.store import aggregates, export
 
 Source = Path | ClickHouse
 
@@ -30,3 +31,12 @@ def arms(source: Source, scope: Scope) -> tuple[str, ...]:
     from shadow.store.clickhouse import aggregates as fleet  # noqa: PLC0415 (see above)
 
     return fleet.arms(source, scope)
+
+
+def records(source: Source, kind: export.Kind, scope: Scope) -> Iterator[export.Record]:
+    """Every row of a scope in the order of time. Raises StoreError."""
+    if isinstance(source, Path):
+        return export.records(source, kind, scope)
+    from shadow.store.clickhouse import export as fleet  # noqa: PLC0415 (see above)
+
+    return fleet.records(source, kind, scope)

@@ -4,7 +4,8 @@ Sums come back, never rows. Nothing grows with the number of rows: what is group
 buckets, and a query that groups more than expected spills to the server's disk.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from shadow.exchange import CONTROL
@@ -17,6 +18,7 @@ from shadow.store.ids import floor
 Rows = Iterable[list[Any]]  # read once
 Ask = Callable[[Sequence[str]], Sequence[Rows]]  # the rows of each of several queries, which may run side by side
 
+WHOLE_MOST: Final = 500_000  # exchanges of a period that is read in one: what is less takes a fraction of a second
 GROUPS: Final = 1000  # more than a breakdown lists, so that an arm and a segment share one number
 NO_CUT: Final = -32768  # below every bucket
 
@@ -29,27 +31,34 @@ class Share:
         self._database = database
         self._scope = scope
         self._arms: dict[str, Ids] | None = None
+        self._halves: tuple[str, ...] = ("1",)  # conditions that share a large period out
         self._numbers: list[str] = []  # by breakdown: the expression of a row's number
         self._found: list[Sequence[Rows]] = []  # by breakdown, in the order of GROUPED
 
     def ends(self) -> Ids | None:
         """The first and the last id of the period; None where it is empty."""
-        [[(count, first, last)]] = self._ask([self._said(queries.ENDS, "e", {})])
-        return (bytes.fromhex(first), bytes.fromhex(last)) if int(count) else None
+        [[(count, *found)]] = self._ask(self._said(queries.ENDS, "e", {}))
+        first, last = map(bytes.fromhex, found)
+        if int(count) > WHOLE_MOST:
+            middle = literal(((int.from_bytes(first) + int.from_bytes(last)) // 2).to_bytes(16))
+            self._halves = (f"exchange_id < {middle}", f"exchange_id >= {middle}")
+        return (first, last) if int(count) else None
 
     def arms(self) -> dict[str, Ids]:
         """The arms that have replays, or the one that was asked for, each with its first and last exchange's id."""
         if self._arms is None:
-            [found] = self._ask([self._said(queries.ARMS, "r", {})])
-            self._arms = {arm: (bytes.fromhex(first), bytes.fromhex(last)) for arm, first, last in found}
+            self._arms = {}
+            for arm, *ends in chain.from_iterable(self._ask(self._said(queries.ARMS, "r", {}))):
+                first, last = map(bytes.fromhex, ends)
+                self._arms[arm] = (self._arms.get(arm, (first, last))[0], last)  # halves are in the order of time
         return self._arms
 
     def traffic(self, by: tuple[Dimension, ...]) -> dict[Segment, Traffic]:
         """The primary's exchanges by segment."""
         dimensions = "".join(f", {queries.EXCHANGE[dimension]}" for dimension in by)
-        [rows] = self._ask([self._said(queries.TRAFFIC, "e", queries.EXCHANGE, dimensions=dimensions)])
+        parts = self._ask(self._said(queries.TRAFFIC, "e", queries.EXCHANGE, dimensions=dimensions))
         found: dict[Segment, Traffic] = {}
-        for known, kind, count, nano, *segment in rows:
+        for known, kind, count, nano, *segment in chain.from_iterable(parts):
             traffic = found.setdefault(tuple(value or None for value in segment), Traffic())
             traffic.add(traffic_of(known, kind, count, nano))
         return found
@@ -58,12 +67,15 @@ class Share:
         """Ask for all that is grouped by the segments of these breakdowns."""
         self._numbers = [_number(breakdown) for breakdown in breakdowns]
         asked = [
-            self._said(query, "r", queries.REPLAY, number=number)
+            part
             for number in self._numbers
             for query in queries.GROUPED
+            for part in self._said(query, "r", queries.REPLAY, number=number)
         ]
-        found = self._ask(asked)
-        self._found = [found[at : at + len(queries.GROUPED)] for at in range(0, len(found), len(queries.GROUPED))]
+        found = iter(self._ask(asked))
+        self._found = [
+            [chain.from_iterable([next(found) for _ in self._halves]) for _ in queries.GROUPED] for _ in self._numbers
+        ]
 
     def cells(self, index: int) -> Rows:
         """Arm, segment's number, draw, code, sums."""
@@ -95,20 +107,27 @@ class Share:
                 for at, cut in enumerate(zip(*buckets, strict=True))
             },
         }
-        return self._ask([self._said(queries.BELOW, "r", queries.REPLAY, **names)])[0]
+        return chain.from_iterable(self._ask(self._said(queries.BELOW, "r", queries.REPLAY, **names)))
 
-    def _said(self, query: str, table: str, columns: dict[Dimension, str], **names: str) -> str:
-        """A query over the scope."""
-        scope, conditions = self._scope, []
-        if scope.since:
-            conditions.append(f"{table}.exchange_id >= {literal(floor(scope.since.timestamp()))}")
-        if scope.until:
-            conditions.append(f"{table}.exchange_id < {literal(floor(scope.until.timestamp()))}")
-        if scope.candidate and table == "r":
-            conditions.append(f"r.arm IN ({literal(scope.candidate)}, {literal(CONTROL)})")
-        if columns:
-            conditions += [f"{columns[dimension]} = {literal(value)}" for dimension, value in scope.where]
-        return query.format(database=self._database, condition=" AND ".join(conditions) or "1", **names)
+    def _said(self, query: str, table: str, columns: Mapping[Dimension, str], **names: str) -> list[str]:
+        """A query over the scope, or over each of its halves: an old server reads with FINAL in one thread."""
+        said = conditions(self._scope, table, columns)
+        if self._scope.candidate and table == "r":
+            said.append(f"r.arm IN ({literal(self._scope.candidate)}, {literal(CONTROL)})")
+        return [
+            query.format(database=self._database, condition=" AND ".join([*said, half]), **names)
+            for half in self._halves
+        ]
+
+
+def conditions(scope: Scope, table: str, columns: Mapping[Dimension, str]) -> list[str]:
+    """That a row of `e` or `r` is of a scope's period, and of its segment where the dimensions' columns are given."""
+    said = []
+    if scope.since:
+        said.append(f"{table}.exchange_id >= {literal(floor(scope.since.timestamp()))}")
+    if scope.until:
+        said.append(f"{table}.exchange_id < {literal(floor(scope.until.timestamp()))}")
+    return said + [f"{columns[dimension]} = {literal(value)}" for dimension, value in scope.where if columns]
 
 
 def _number(breakdown: Breakdown) -> str:

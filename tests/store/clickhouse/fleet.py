@@ -42,7 +42,7 @@ def ask_current(current: Current, queries: Sequence[str]) -> list[list[list[Any]
 
 def ship_into_current(path: Path, current: Current, database: str) -> None:
     """All rows of a SQLite file."""
-    asyncio.run(_ship(path, IntoCurrent(current, database, path.parent), "current"))
+    asyncio.run(_ship(path, IntoCurrent(current, database, path.parent), database))
 
 
 def ship_into(path: Path, database: Database) -> None:

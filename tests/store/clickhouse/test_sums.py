@@ -16,6 +16,7 @@ from shadow.report.comparison import compare
 from shadow.report.totals import DIMENSIONS, Scope, Totals
 from shadow.store import aggregates
 from shadow.store.clickhouse import aggregates as fleet
+from shadow.store.clickhouse import sums
 from shadow.store.clickhouse.sums import Share
 from shadow.store.engines import add_up
 from tests.clickhouse import Current, Database, Server
@@ -76,9 +77,11 @@ def current(path: Path, current_clickhouse: Current) -> Current:
 
 
 @pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
-def test_every_sum_is_the_same(path: Path, database: Database, scope: Scope) -> None:
-    """Counts and money to the digit, weights and moments but for the order in which they are added."""
-    assert differences(fleet.read(database.settings, scope), aggregates.read(path, scope)) == []
+def test_every_sum_and_every_report_is_the_same(path: Path, database: Database, scope: Scope) -> None:
+    """Counts and money to the digit, weights, moments and intervals but for the order in which they are added."""
+    theirs, ours = fleet.read(database.settings, scope), aggregates.read(path, scope)
+    assert differences(theirs, ours) == []
+    assert differences(rendered(theirs, scope), rendered(ours, scope)) == []
 
 
 @pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
@@ -87,11 +90,14 @@ def test_every_sum_is_the_same_today(path: Path, current: Current, scope: Scope)
     assert differences(in_current(current, scope), aggregates.read(path, scope)) == []
 
 
-@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
-def test_every_report_is_the_same(path: Path, database: Database, scope: Scope) -> None:
-    """What a reader gets, interval by interval."""
-    theirs, ours = fleet.read(database.settings, scope), aggregates.read(path, scope)
-    assert differences(rendered(theirs, scope), rendered(ours, scope)) == []
+@pytest.mark.parametrize("name", ["each dimension", "one candidate", "a period"])
+def test_a_large_period_is_added_up_in_halves(
+    path: Path, database: Database, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Sums of the halves add up to those of the whole, also where a conversation is in both."""
+    monkeypatch.setattr(sums, "WHOLE_MOST", 100)
+    scope = SCOPES[name]
+    assert differences(fleet.read(database.settings, scope), aggregates.read(path, scope)) == []
 
 
 def test_rows_sent_twice_count_once(path: Path, database: Database) -> None:
