@@ -37,20 +37,27 @@ def map_model(mapping: Mapping[str, str | None], body: Mapping[str, Any], answer
     """
     requested = body.get("model")
     requested = requested if isinstance(requested, str) and requested else None
-    if requested is not None and requested in mapping:  # said outright, for a router or an alias too
-        return _target(mapping[requested], requested, requested)
     resolved = resolved_at_run_time(body)
+    if requested is not None and requested in mapping and not _fell_back(body, requested, answered):
+        return _target(mapping[requested], requested, requested)  # said outright, for a router or an alias too
     source = answered if resolved else requested
     if source is None:
         return Ineligible.MODEL_UNMAPPED
     names = tuple(_spellings(source, dated=resolved))
-    for name in names:
-        if name in mapping:
-            return _target(mapping[name], name, requested)
+    row = next((name for name in names if name in mapping), None)
+    if row is None and resolved:
+        row = next((name for name in mapping if _words(name) == _words(source)), None)
+    if row is not None:
+        return _target(mapping[row], row, requested)
     for pattern, target in mapping.items():
         if any(fnmatchcase(name, pattern) for name in names):
             return _target(target, source, requested)
     return Ineligible.MODEL_UNMAPPED
+
+
+def _fell_back(body: Mapping[str, Any], requested: str, answered: str | None) -> bool:
+    """Whether one of the request's fallbacks answered, or nobody can tell that none did."""
+    return bool(body.get("models")) and (answered is None or _words(answered) != _words(requested))
 
 
 def resolved_at_run_time(body: Mapping[str, Any]) -> bool:
@@ -64,6 +71,16 @@ def resolved_at_run_time(body: Mapping[str, Any]) -> bool:
 def variants(model: str | None) -> tuple[str, ...]:
     """The suffixes of a model's name: ("nitro",) of `vendor/model:nitro`."""
     return tuple(model.split(":")[1:]) if model and ":" in model else ()
+
+
+def _words(name: str) -> tuple[str, frozenset[str]]:
+    """A model by its vendor and the words of its name: an answer has them in another order, and the release's date.
+
+    `anthropic/claude-sonnet-4.5` is answered by `anthropic/claude-4.5-sonnet-20250929`.
+    """
+    *_, plain = _spellings(name, dated=True)
+    vendor, _, model = plain.rpartition("/")
+    return vendor, frozenset(re.split("[-:]", model))
 
 
 def _spellings(name: str, *, dated: bool) -> Iterator[str]:

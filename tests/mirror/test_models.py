@@ -67,6 +67,32 @@ def test_an_answers_date_is_no_other_model(answered):
     assert map_model(MAP, {"model": "openrouter/auto"}, answered) == Mapped("flash", "google/gemini-2.5-flash")
 
 
+def test_an_answers_order_of_words_is_no_other_model():
+    """Answers of some vendors put the version before the kind; other words are another model."""
+    assert map_model(MAP, {"model": "openrouter/auto"}, "anthropic/claude-4.5-sonnet-20250929") == Mapped(
+        "sonnet", "anthropic/claude-sonnet-4.5"
+    )
+    assert map_model(MAP, {"model": "openrouter/auto"}, "anthropic/claude-4.5-haiku-20251001") is (
+        Ineligible.MODEL_UNMAPPED
+    )
+
+
+@pytest.mark.parametrize(
+    ("answered", "expected"),
+    [
+        ("google/gemini-2.5-flash", Mapped("flash", "google/gemini-2.5-flash")),
+        ("openai/gpt-4o-mini-2024-07-18", Mapped("mini", "openai/gpt-4o-mini")),
+        ("openai/gpt-4o-2024-08-06", Mapped("gpt", "openai/gpt-4o-2024-08-06")),
+        ("x-ai/grok-4", Ineligible.MODEL_UNMAPPED),
+        (None, Ineligible.MODEL_UNMAPPED),
+    ],
+)
+def test_with_fallbacks_the_model_that_answered_counts(answered, expected):
+    """Also where the map has a row for the one that was asked for first: a pair is of what answered."""
+    body = {"model": "openai/gpt-4o-mini", "models": ["google/gemini-2.5-flash", "x-ai/grok-4", "openai/gpt-4o"]}
+    assert map_model(MAP, body, answered) == expected
+
+
 def test_an_alias_that_the_map_names_is_the_operators_word():
     """An exact row for a router wins over what the router chose."""
     assert map_model({"openrouter/auto": "big"}, {"model": "openrouter/auto"}, "a/b") == Mapped(
