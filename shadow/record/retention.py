@@ -49,11 +49,11 @@ async def _delete_old(store: SQLiteStore, config: Config, keeper: Keeper, calend
     if now is None:
         tell(Event.CLOCK_LEAPT, leap_s=calendar.leap_s)
         return
-    days = config.capture.bodies_retention_days
-    deleted = await store.prune_bodies(now - days * DAY_S, keeper.tenants)
-    if deleted:
-        tell(Event.BODIES_DELETED, rows=deleted, days=days)
     if config.store.retention_days is not None:
         deleted = await store.prune(now - config.store.retention_days * DAY_S)
         if deleted:
             tell(Event.EXPIRED_DELETED, exchanges=deleted, days=config.store.retention_days)
+    days = config.capture.bodies_retention_days
+    deleted = await store.prune_bodies(now - days * DAY_S, keeper.tenants)
+    if deleted:
+        tell(Event.BODIES_DELETED, rows=deleted, days=days)

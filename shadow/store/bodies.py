@@ -26,6 +26,7 @@ _PLACES: Final = ", ".join("?" * len(BODY_COLUMNS))
 ADD_BODIES: Final = f"INSERT OR IGNORE INTO bodies ({_NAMES}) VALUES ({_PLACES})"  # noqa: S608 (our own names)
 ADD_ANSWER: Final = f"""INSERT OR IGNORE INTO bodies ({_NAMES}) SELECT {_PLACES}
     WHERE EXISTS (SELECT 1 FROM bodies WHERE exchange_id = ? AND arm = '{PRIMARY}')"""  # noqa: S608
+ANY: Final = "SELECT EXISTS (SELECT 1 FROM bodies)"
 OF_EXCHANGE: Final = f"SELECT {_NAMES} FROM bodies WHERE exchange_id = ?"  # noqa: S608
 OF_PERIOD: Final = f"""SELECT {_NAMES} FROM bodies WHERE exchange_id >= ? AND exchange_id < ? AND arm = ?
     ORDER BY exchange_id"""  # noqa: S608

@@ -11,6 +11,7 @@ from typing import Final
 
 import aiosqlite
 
+from shadow.store.bodies import ANY
 from shadow.store.limits import Limits
 from shadow.store.outbox import BEYOND, shipped_before
 from shadow.store.retention import Retention, delete_bodies, delete_exchanges
@@ -70,7 +71,7 @@ async def _delete_exchanges(connection: aiosqlite.Connection, limits: Limits, sh
     before = await shipped_before(connection) if shipped else BEYOND
     if before is None:
         return 0
-    ((large,),) = await connection.execute_fetchall("SELECT EXISTS (SELECT 1 FROM bodies)")
+    ((large,),) = await connection.execute_fetchall(ANY)
     last, count = await delete_exchanges(connection, before, limits.prune_bodies if large else limits.prune_rows)
     if last is not None:
         counted = {"shipped": count if shipped else 0, "unshipped": 0 if shipped else count, "last": last}

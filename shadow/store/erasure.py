@@ -1,8 +1,6 @@
 """Removes a tenant: every row and body, in small steps between commits, and what is left of them on the disk."""
 
-import asyncio
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,13 +13,12 @@ import aiosqlite
 from shadow.store.errors import StoreError, Trouble, trouble
 from shadow.store.files import BUSY_MS
 from shadow.store.limits import Limits
+from shadow.store.overwriting import overwrite
 from shadow.store.reading import connections, unreadable
 from shadow.store.retention import DELETE_BODIES_OF, Retention, delete_bodies
 from shadow.store.writer import Writer
 
 PASSES: Final = 10  # a tenant that goes on sending adds rows behind a pass; the last one finds none, or says so
-LOG_WAIT_S: Final = 1.0  # between two attempts to empty the log, where a reader is in the way
-LOG_ATTEMPTS: Final = 60
 
 SPAN: Final = """SELECT max(exchange_id) FROM
     (SELECT exchange_id FROM exchanges WHERE exchange_id > ? ORDER BY exchange_id LIMIT ?)"""
@@ -94,7 +91,7 @@ class Erasure:
         else:
             raise StoreError(Trouble.FAILED, "the tenant is still sending: its rows come in while they are deleted")
         await self.retention.give_back()
-        await self._scrub()
+        await overwrite(self.path, self.writer, self.limits)
 
     async def _pass(self, tenant: str) -> int:
         """Look through all rows once; how many were deleted."""
@@ -113,21 +110,6 @@ class Erasure:
         self.deleted += count
         self.watch(self.deleted)
 
-    async def _scrub(self) -> None:
-        first, total = 1, 1
-        while first <= total:
-            total = await self._scrubbed(first)
-            first += self.limits.scrub_pages
-
-    async def _scrubbed(self, first: int) -> int:
-        """Overwrite what deleted rows left in some pages; how many there are. Waits for readers of old snapshots."""
-        for _ in range(LOG_ATTEMPTS):
-            total = await self.writer.apart(partial(_scrub, self.path, first, self.limits.scrub_pages))
-            if total is not None:
-                return total
-            await asyncio.sleep(LOG_WAIT_S)
-        raise StoreError(Trouble.READER_HOLDS_LOG, "a reader of an old snapshot keeps the log from being emptied")
-
 
 async def _erase_span(
     connection: aiosqlite.Connection, tenant: str, after: bytes, limits: Limits
@@ -144,16 +126,3 @@ async def _erase_span(
         await connection.execute(DELETE_REPLAYS, span)
         await connection.execute(DELETE_EXCHANGES, span)
     return last, count
-
-
-async def _scrub(path: Path, first: int, count: int) -> int:
-    """How many pages there are in all. Raises StoreError."""
-    command = (sys.executable, "-m", "shadow.store.scrub", path, str(first), str(count))
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    out, told = await process.communicate()
-    if process.returncode:
-        why = told.decode(errors="replace").strip().rpartition("\n")[2]
-        raise StoreError(Trouble.FAILED, f"what deleted rows left could not be overwritten: {why}")
-    return int(out)

@@ -3,25 +3,26 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import aiosqlite
 
 from shadow.events import Event
 from shadow.exchange import Cost, Pending, Recorded, Replay, ReplayOutcome, Reservation, Usage
 from shadow.log import tell
-from shadow.store.bodies import answer_rows, primary_rows
+from shadow.store.bodies import ANY, answer_rows, primary_rows
 from shadow.store.cap import Capped, cap
 from shadow.store.erasure import Erasure
 from shadow.store.errors import Trouble
 from shadow.store.ids import blob, text
 from shadow.store.limits import Limits
 from shadow.store.outbox import Outbox, prepare
+from shadow.store.overwriting import overwrite
 from shadow.store.reserve import Reserve
 from shadow.store.retention import Retention
 from shadow.store.rows import (
@@ -38,6 +39,8 @@ from shadow.store.rows import (
 from shadow.store.spend import ABANDON, Spend, charge_rows, read, reserve_row, spend_row
 from shadow.store.writer import Writer
 from shadow.store.writes import Write
+
+T = TypeVar("T")
 
 FEW: Final = 20  # rows of more take above a millisecond to make, too long for the event loop
 END_UNSENT: Final = """UPDATE replays SET outcome = 'dropped', reason = 'recorder_restarted'
@@ -164,24 +167,21 @@ class SQLiteStore:
 
         Returns how many exchanges were deleted. Raises StoreError; steps that were done stay done.
         """
-        async with self._deleting:
-            return await self._retention().prune(before)
+        return await self._delete(lambda retention: retention.prune(before))
 
     async def prune_bodies(self, before: float, tenants: Collection[str]) -> int:
         """Delete bodies of exchanges that began before a Unix time, and those of all but these tenants.
 
         Otherwise as `prune`; returns how many rows of bodies were deleted.
         """
-        async with self._deleting:
-            return await self._retention().prune_bodies(before, tenants)
+        return await self._delete(lambda retention: retention.prune_bodies(before, tenants))
 
     async def cap(self, max_bytes: int) -> Capped:
         """Delete what is oldest until the database is below so many bytes; how much it was, which is in `losses` too.
 
         Raises StoreError; steps that were done stay done.
         """
-        async with self._deleting:
-            return await cap(self._retention(), self._limits, max_bytes)
+        return await self._delete(lambda retention: cap(retention, self._limits, max_bytes))
 
     async def erase(self, tenant: str, watch: Callable[[int], None] = lambda _: None) -> None:
         """Delete all rows and bodies of a tenant, and overwrite what is left of them in the file and its log.
@@ -190,6 +190,16 @@ class SQLiteStore:
         """
         async with self._deleting:
             await Erasure(self._path, self._writer, self._retention(), self._limits, watch).erase(tenant)
+
+    async def _delete(self, work: Callable[[Retention], Awaitable[T]]) -> T:
+        """Let something be deleted; where there were bodies, what SQLite leaves of deleted rows is overwritten too."""
+        async with self._deleting:
+            ((prompts,),) = await self._writer.chore(lambda connection: connection.execute_fetchall(ANY))
+            retention = self._retention()
+            done = await work(retention)
+            if prompts and retention.deleted:
+                await overwrite(self._path, self._writer, self._limits)
+            return done
 
     def _retention(self) -> Retention:
         return Retention(self._writer, self._reserve, self._limits)
