@@ -97,6 +97,7 @@ async def test_what_waits_at_the_stop_is_ended(tmp_path: Path, socket: Path) -> 
     config = parse(
         f"""
         upstream: {{url: "https://openrouter.ai"}}
+        store: {{retention_days: null}}
         consent_default: allow
         candidates:
         - {{name: ferry, url: "http://127.0.0.1:{port}/v1", models: {{"*": gpt-4o-mini}}, sample: {{rate: 1}}}}
