@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shadow.egress import Proxy
-from shadow.forward.dial import Address, DialError, Dialler, race
+from shadow.forward.dial import Address, DialError, Dialler, _Addresses, race
 from shadow.forward.refusals import FAILED, TLS_FAILED, UNREACHABLE
 from shadow.forward.upstream import Upstream
 from tests.forward.conftest import running
@@ -63,6 +63,28 @@ async def test_a_race_nobody_wins_is_lost() -> None:
         nobody = closed.getsockname()[1]
     with pytest.raises(ConnectionRefusedError):
         await race([address(nobody), address(nobody)], head_start_s=60)
+
+
+async def test_addresses_of_both_families_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IPv6 first, then IPv4, so that a family that leads nowhere costs one head start (RFC 8305, section 4)."""
+    four = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, 80)) for host in ("192.0.2.1", "192.0.2.2")]
+    six = [(socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("2001:db8::1", 80, 0, 0))]
+
+    async def found(*_args: object, **_kinds: object) -> list[Address]:
+        return [*four, *six]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found, raising=False)
+    assert await _Addresses("up.example", 80).get() == [six[0], four[0], four[1]]
+
+
+async def test_the_other_family_is_reached_where_one_is_not() -> None:
+    """A name with an IPv6 address on which nobody listens is reached by its IPv4 one."""
+    with socket.create_server(("127.0.0.1", 0)) as open_:
+        port = open_.getsockname()[1]
+        nobody: Address = (socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("::1", port, 0, 0))
+        won = await race([nobody, address(port)], head_start_s=60)
+        assert won.family is socket.AF_INET
+        won.close()
 
 
 async def test_a_name_that_does_not_resolve_is_unreachable() -> None:

@@ -604,6 +604,28 @@ class TestRecord:
         assert exchange.arrivals[-1][0] == 4
         assert exchange.attribution.key_fingerprint is not None
 
+    async def test_a_websocket_is_counted_and_nothing_of_it_captured(self, bench: Bench) -> None:
+        """That there was one is told; what was said in it is nobody's."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_head(reader)
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello")
+            assert await reader.readexactly(6) == b"secret"
+
+        bench.origin.script = script
+        client = await bench.connect()
+        await client.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"))
+        await client.head()
+        assert await client.exactly(5) == b"hello"
+        await client.send(b"secret")
+        client.writer.write_eof()
+        await client.rest()
+        exchange = await bench.recorded()
+        assert (exchange.outcome, exchange.status) == (Outcome.COMPLETE, 101)
+        assert (exchange.request_body.size, exchange.response_body.size) == (0, 0)
+        assert b"secret" not in bench.inbox.bytes
+        assert bench.metric("shadow_requests_total", outcome="complete", code_class="1xx") == 1
+
     async def test_requests_are_counted_by_how_they_ended(self, bench: Bench) -> None:
         """Once a request is over, none is in flight and one is counted."""
         await bench.ask(GET)
