@@ -9,6 +9,9 @@ reserved too little may be spent beyond the budget.
 - Answer: the limit that the request sets, reasoning included. Where it sets none the arm's `max_output_tokens` is sent
   as its limit, or there would be no bound.
 - Price: whichever is dearest, all of the prompt uncached or all of it written to a cache.
+
+What an endpoint adds on its own has no bound: Groq's compound models search, and bill what they find as prompt. Then
+the replay is charged with more than it held, the log tells of it, and the budget of the day has that much less.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

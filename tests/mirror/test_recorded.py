@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,17 @@ import orjson
 import pytest
 import yaml
 
+from shadow.config import Price
 from shadow.exchange import Exchange, Replay, ReplayOutcome
 from shadow.mirror import Mirror, Planned
 from shadow.mirror.dialects import RULES
+from shadow.mirror.eligibility import of_request
+from shadow.mirror.worst_case import worst_usd_of
+from shadow.wire.prices import MILLION, PriceBook
 from shadow.wire.request import read_request
 from tests import recorded
 from tests.mirror.making import Ledger, chat, config, observed
+from tests.mirror.test_worst_case import AT
 
 GOLDEN = yaml.safe_load((Path(__file__).parent / "golden" / "openrouter.yaml").read_text())
 CONTROLS = ("reasoning_effort", "thinking", "reasoning", "chat_template_kwargs")  # of reasoning, by any dialect
@@ -168,3 +174,26 @@ def test_most_recorded_requests_are_replayed():
     """What is refused has a reason: thirty of forty go on to a generic candidate."""
     going = [golden(row) for row in recorded.load("openrouter.ai") if "shape" in golden(row)]
     assert len(going) == 30
+
+
+def counted() -> Iterator[tuple[dict[str, Any], int, int]]:
+    """Recorded chat completions that may be replayed: the body, the bytes sent, the prompt tokens that were billed."""
+    for row in recorded.load():
+        exchange = replace(exchange_of(row), path=row["path"])
+        request, seen = read_request(exchange), observed(exchange)
+        if request is None or of_request(request, seen) is not None or seen.usage.input_tokens is None:
+            continue
+        if "compound" not in str(request.model):  # Groq's, which search by themselves and bill what they found
+            yield dict(request.body), len(orjson.dumps(request.body)), seen.usage.input_tokens
+
+
+@recorded.requires_recorded
+def test_the_bound_of_a_prompt_is_above_what_providers_counted():
+    """Of every provider and kind of prompt that was recorded, pictures and tools among them."""
+    price = PriceBook({"any": (Price(input=Decimal(1), output=Decimal(0)),)}, None)
+    found = list(counted())
+    for body, size, tokens in found:
+        worst = worst_usd_of({**body, "model": "any", "models": None, "service_tier": None}, size, price, AT)
+        assert worst is not None
+        assert worst * MILLION >= tokens
+    assert len(found) > 50
