@@ -58,6 +58,8 @@ class StoreLedger:
 
     def expect(self, recorded: Recorded) -> None:
         """Remember what the metrics will need when the pending replays of an exchange end."""
+        if not recorded.pending:
+            return
         exchange = recorded.exchange
         primary = Primary(caller_of(exchange.attribution), recorded.observation.cost.usd, exchange.total_s)
         for pending in recorded.pending:

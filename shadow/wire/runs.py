@@ -51,17 +51,19 @@ class Run:
     def follow(self, answer: Assembly, parser: SSEParser, data: bytes, at: int) -> int:
         """Read the events from `at` on that continue the run, in the place of the parser; returns where they end."""
         before, after, offset = self._before, self._after, parser.offset - at
+        if not before or not data.startswith(before, at) or (self._token is None and not self._tried()):
+            return at
         to_text, to_end, left = len(before) - 1, len(after) - 1, parser.events_left
         texts: list[str] = []
         ends: list[int] = []
-        while before and data.startswith(before, at) and len(ends) < left:
+        while data.startswith(before, at) and len(ends) < left:
             start = at + to_text
             stop = data.find(after, start + 1, start + _MAX_TEXT_BYTES) + 1
             try:
                 text = orjson.loads(data[start:stop])
             except orjson.JSONDecodeError:
                 break
-            if not text or (self._token is None and not self._tried()):
+            if not text:
                 break  # an event without a text may be read otherwise
             at = stop + to_end
             texts.append(text)
