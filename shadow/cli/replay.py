@@ -13,11 +13,8 @@ from shadow.cli.ends import EXIT_INTERRUPTED, EXIT_STORE, EXIT_USAGE, fail, read
 from shadow.cli.options import Moment, config_option
 
 if TYPE_CHECKING:
-    from shadow.cli.recorder import Recorder
     from shadow.config import Config
 
-ASK_EVERY_S: Final = 0.5
-PATIENCE_S: Final = 10.0  # a recorder begins in one
 
 # What a run's end is in words; of one that is done there is nothing more to say.
 ENDINGS: Final = {
@@ -71,13 +68,13 @@ def replay(config_path: Path, candidate: str, since: datetime | None, limit: int
 
 async def _replay(config: "Config", order: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """The run once it is over, and whether it was interrupted."""
-    from shadow.cli.recorder import recorder
+    from shadow.cli.recorder import ASK_EVERY_S, recorder
 
     interrupt = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, interrupt.set)
     async with recorder(config) as it:
-        run = await _begun(it, order)
+        run = await it.ask("POST", "/-/replay", order)
         stopped = False
         while run["state"] == "running":
             _show(run, stopping=stopped)
@@ -87,18 +84,6 @@ async def _replay(config: "Config", order: dict[str, Any]) -> tuple[dict[str, An
             run = await it.ask("GET", "/-/replay")
         _show(run, last=True)
     return run, stopped
-
-
-async def _begun(it: "Recorder", order: dict[str, Any]) -> dict[str, Any]:
-    """The run at its beginning. A recorder that has only just been started is waited for."""
-    from shadow.cli.recorder import AwayError
-
-    for _ in range(int(PATIENCE_S / ASK_EVERY_S)):
-        try:
-            return await it.ask("POST", "/-/replay", order)
-        except AwayError:
-            await asyncio.sleep(ASK_EVERY_S)
-    return await it.ask("POST", "/-/replay", order)
 
 
 def _show(run: dict[str, Any], *, stopping: bool = False, last: bool = False) -> None:
