@@ -1,11 +1,21 @@
-"""Pure: sums over stored rows → a comparison → text and JSON.
+"""Pure: sums over stored rows → a comparison with verdicts → text, Markdown, JSON and CSV.
 
 The modules in the order in which figures flow:
 
     totals       what a report is computed from, and what it is asked for
-    estimates    weighted means, intervals, quantiles; when there is too little to say anything
+    gathering    rows of sums as an engine gives them → totals
+    quantiles    out of histograms
+    estimates    weighted means, ratios, shares and quantiles with their intervals; when there is too little to say any
     accounts     what the primary carried and what it cost, segment by segment
-    comparison   what a move would change, candidate by candidate
-    as_json      the comparison for programs
-    text         the comparison for people, with `overall`, `segments`, `figures` and `layout` under it
+    coverage     what became of the exchanges; what no pair speaks for
+    costs, latencies, reliability, answers
+                 what a move would change, each subject by itself
+    gates        the margins within which a difference does not matter
+    verdicts     better, worse, equivalent or inconclusive, from the interval beside the margin
+    comparison   all of it, candidate by candidate and segment by segment
+    judgement    verdicts in words, and what did not hold
+    as_json, as_csv
+                 the comparison for programs
+    text, as_markdown
+                 the comparison for people, with `overall`, `segments`, `names`, `figures` and `layout` under them
 """

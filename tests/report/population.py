@@ -1,6 +1,10 @@
-"""Made-up traffic as rows of a real database: for tests, benchmarks and looking at reports."""
+"""Made-up traffic as rows of a real database: for tests, benchmarks and looking at reports.
+
+`python -m tests.report.population PATH [EXCHANGES]` makes such a database, for `shadow report --db PATH`.
+"""
 
 import random
+import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -160,3 +164,7 @@ def _replayed(chance: random.Random, one: Exchange, seen: Observation, arm: str)
     total_s = one.total_s * chance.lognormvariate(0.3 if arm == "ferry" else 0.0, 0.2)
     answered = observation(cost, ttft_s, seen.request_model)
     return replay(one, arm=arm, probability=probability, seen=answered, total_s=total_s)
+
+
+if __name__ == "__main__":
+    store(Path(sys.argv[1]), mixed(int(sys.argv[2]) if len(sys.argv) > 2 else 10_000))
