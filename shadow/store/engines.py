@@ -41,7 +41,7 @@ class Part(Protocol):
     def histograms(self, index: int) -> Iterable[Sequence[Any]]:
         """Arm, segment's number, the number of duration and side, bucket, weight."""
 
-    def below(self, index: int, cuts: Iterable[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
+    def below(self, index: int, cuts: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
         """Arm, segment's number, draw, weights below the cuts: rows of number, buckets, arm."""
 
 

@@ -3,6 +3,7 @@
 Placeholders in braces are filled in by `shadow.store.sums` with names and numbers of its own; values are bound.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from shadow.report.gathering import CUTS, DURATIONS, EXACT, WEIGHTED
@@ -90,11 +91,13 @@ CUT: Final = f"CREATE TEMP TABLE cuts (arm INTEGER, number INTEGER, {', '.join(_
 ADD_CUT: Final = f"INSERT INTO cuts SELECT id, ?, {', '.join('?' * len(CUTS))} FROM arms WHERE arm = ?"
 CUT_HERE: Final = """CREATE TEMP TABLE cut_here AS SELECT w.arm AS arm, w.segment AS segment, c.* FROM wanted w
     JOIN temp.m{index} m ON m.segment = w.segment JOIN cuts c ON c.arm = w.arm AND c.number = m.number"""
-_BELOW: Final = tuple(
-    f"SUM(p.w * (p.{side[0]}_{name} <= k.{cut}))" for (name, side, _), cut in zip(CUTS, _CUT, strict=True)
-)
-BELOW: Final = f"""SELECT a.arm, b.number, b.draw, {", ".join(f"SUM(b.b{number})" for number in range(len(CUTS)))}
-    FROM (SELECT k.arm AS arm, k.number AS number, k.segment AS segment, p.draw AS draw,
-    {", ".join(f"{what} AS b{number}" for number, what in enumerate(_BELOW))}
+
+
+def below(asked: Collection[int]) -> str:
+    """How much of each draw is in or below the cuts, of those that are asked for; the others take no time."""
+    sums = [f"SUM(p.w * (p.{side[0]}_{name} <= k.c{number}))" for number, (name, side, _) in enumerate(CUTS)]
+    inner = [f"{what if number in asked else 'NULL'} AS b{number}" for number, what in enumerate(sums)]
+    return f"""SELECT a.arm, b.number, b.draw, {", ".join(f"SUM(b.b{number})" for number in range(len(CUTS)))}
+    FROM (SELECT k.arm AS arm, k.number AS number, k.segment AS segment, p.draw AS draw, {", ".join(inner)}
     {_PAIRS.format(source="cut_here")} GROUP BY k.rowid, p.draw) b
     JOIN arms a ON a.id = b.arm GROUP BY a.arm, b.number, b.draw"""

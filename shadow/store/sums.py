@@ -1,7 +1,7 @@
 """A scope, added up inside SQLite by one connection or two side by side, each with its share of the draws."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -102,12 +102,17 @@ class Share:
         """Arm, segment's number, the number of duration and side, bucket, weight."""
         return self._execute(queries.HISTOGRAMS_OF.format(index=index))
 
-    def below(self, index: int, cuts: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    def below(self, index: int, cuts: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Arm, segment's number, draw, weights below the cuts: rows of number, buckets, arm."""
         self._execute(queries.CUT)
         self._connection.executemany(queries.ADD_CUT, cuts)
         self._execute(queries.CUT_HERE.format(index=index))
-        found = self._execute(queries.BELOW, [*self._draws, *self._period.ids]).fetchall()
+        asked = {
+            number
+            for number, buckets in enumerate(zip(*cuts, strict=True), -1)
+            if any(one is not None for one in buckets)
+        }
+        found = self._execute(queries.below(asked), [*self._draws, *self._period.ids]).fetchall()
         self._execute("DROP TABLE cut_here")
         self._execute("DROP TABLE cuts")
         return found
