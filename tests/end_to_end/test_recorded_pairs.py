@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from shadow.demo.provider import StandIn
 from shadow.demo.recorded import Recorded
+from shadow.report.estimates import CALLS_LEAST
 from tests.end_to_end.sidecar import Sidecar, dumped, eventually, running
 from tests.end_to_end.test_recorded_exchanges import billed_apart, reported_cost, usages_in
 from tests.recorded import load, requires_recorded
@@ -63,6 +65,17 @@ async def test_pairs_add_up_by_hand(http: aiohttp.ClientSession, tmp_path: Path)
     assert Decimal(cost["primary_usd"]) == sum(map(charge, paired))
     assert Decimal(cost["candidate_usd"]) == sum(map(price, answers))
     assert Decimal(cost["difference_usd"]) == sum(map(price, answers)) - sum(map(charge, paired))
+    both = list(zip(paired, answers, strict=True))
+    told = groq_arm["overall"]["agreement"]
+    other_end = sum(ended_with(one) != ended_with(other) for one, other in both)
+    assert (told["finish_reason"]["pairs"], told["finish_reason"]["candidate"]["mean"]) == (
+        len(both),
+        pytest.approx(other_end / len(both)),
+    )
+    calling = [(called(one), called(other)) for one, other in both if called(one) or called(other)]
+    assert told["tool_names"]["pairs"] == len(calling)
+    if len(calling) >= CALLS_LEAST:
+        assert told["tool_names"]["candidate"]["mean"] == pytest.approx(sum(a != b for a, b in calling) / len(calling))
 
 
 async def test_the_candidate_gets_its_own_key(http: aiohttp.ClientSession, tmp_path: Path) -> None:
@@ -80,6 +93,22 @@ async def test_the_candidate_gets_its_own_key(http: aiohttp.ClientSession, tmp_p
         everything = b"".join(name + value for name, value in sent.head.headers) + sent.body
         assert b"sk-or-v1-client" not in everything
         assert b"canary" not in everything
+
+
+def choice(row: dict[str, Any]) -> dict[str, Any]:
+    """The first choice of a recorded answer."""
+    found: dict[str, Any] = json.loads(row["response_body"])["choices"][0]
+    return found
+
+
+def ended_with(row: dict[str, Any]) -> str:
+    """Why a recorded answer ended."""
+    return str(choice(row)["finish_reason"])
+
+
+def called(row: dict[str, Any]) -> list[str]:
+    """The functions that a recorded answer calls."""
+    return sorted(call["function"]["name"] for call in choice(row)["message"].get("tool_calls") or ())
 
 
 def charge(row: dict[str, Any]) -> Decimal:
