@@ -159,23 +159,23 @@ def _count_traffic(e: str, times: int, source: str = "segments s") -> str:
         cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd;"""
 
 
-def _count_outcome(e: str, r: str, times: int, source: str) -> str:
+def _count_outcomes(e: str, r: str, times: int, source: str, condition: str) -> str:
     return f"""INSERT INTO outcomes SELECT s.id, {span(r)}, a.id, COALESCE({r}.outcome, ''), COALESCE({r}.reason, ''),
         {possible(r)}, {times}, {times} * ({cost(f"{e}.cost_nano_usd")} IS NOT NULL),
         {times} * COALESCE({cost(f"{e}.cost_nano_usd")}, 0)
-        FROM {source} WHERE a.arm = {r}.arm AND {_segment(e)}
+        FROM {source}, segments s, arms a WHERE {condition} AND a.arm = {r}.arm AND {_segment(e)}
         ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges,
         cost_known = cost_known + excluded.cost_known, cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd;"""
 
 
 def _add_pairs(e: str, r: str, source: str, condition: str) -> str:
-    return f"""INSERT INTO pairs SELECT a.id, s.id, {draw(r)}, {pair(e, r)} FROM {source}
-        WHERE a.arm = {r}.arm AND {_segment(e)} AND {tried(r)} AND {condition};"""
+    return f"""INSERT INTO pairs SELECT a.id, s.id, {draw(r)}, {pair(e, r)} FROM {source}, segments s, arms a
+        WHERE {condition} AND a.arm = {r}.arm AND {_segment(e)} AND {tried(r)};"""
 
 
-def _forget_zeros(table: str, row: str, e: str) -> str:
-    return f"""DELETE FROM {table} WHERE exchanges = 0 AND span = {span(row)}
-        AND segment = (SELECT s.id FROM segments s WHERE {_segment(e)});"""
+def _forget_zeros(table: str, row: str, segment: str) -> str:
+    """Delete counts of nothing: a segment without an exchange must not be kept by them."""
+    return f"DELETE FROM {table} WHERE exchanges = 0 AND span = {span(row)} AND segment = ({segment});"
 
 
 def _trigger(name: str, event: str, *body: str) -> str:
@@ -183,14 +183,35 @@ def _trigger(name: str, event: str, *body: str) -> str:
     return f"CREATE TRIGGER {name} {event} BEGIN\n{chr(10).join(' '.join(one.split()) for one in body)}\nEND"
 
 
-_OF_REPLAY: Final = "exchanges e, segments s, arms a"
-_BY_ID: Final = "e.exchange_id = {row}.exchange_id"
+def _segment_of(e: str) -> str:
+    return f"SELECT s.id FROM segments s WHERE {_segment(e)}"
 
 
-def _of_replay(row: str, times: int) -> str:
-    counted = _count_outcome("e", row, times, _OF_REPLAY)
-    return counted.replace("WHERE a.arm", f"WHERE {_BY_ID.format(row=row)} AND a.arm")
+def _replays_of(e: str, times: int) -> str:
+    """Count what became of an exchange on every arm, as it was or is."""
+    return _count_outcomes(e, "r", times, "replays r", f"r.exchange_id = {e}.exchange_id")
 
+
+def _exchange_of(r: str) -> tuple[str, str]:
+    """Where the exchange of a replay is found, and which it is."""
+    return "exchanges e", f"e.exchange_id = {r}.exchange_id"
+
+
+_FORGET_SEGMENT: Final = f"""DELETE FROM segments WHERE {_segment("OLD", "segments")}
+    AND NOT EXISTS (SELECT 1 FROM traffic t WHERE t.segment = segments.id);"""
+_REMOVE_REPLAY: Final = (
+    _count_outcomes("e", "OLD", -1, *_exchange_of("OLD")),
+    "DELETE FROM pairs WHERE exchange_id = OLD.exchange_id AND arm = (SELECT id FROM arms WHERE arm = OLD.arm);",
+)
+_ADD_REPLAY: Final = (
+    _count_outcomes("e", "NEW", 1, *_exchange_of("NEW")),
+    _add_pairs("e", "NEW", *_exchange_of("NEW")),
+)
+_FORGET_OUTCOMES: Final = _forget_zeros(
+    "outcomes",
+    "OLD",
+    f"SELECT s.id FROM segments s, exchanges e WHERE e.exchange_id = OLD.exchange_id AND {_segment('e')}",
+)
 
 TRIGGERS: Final = (
     _trigger("exchange_added", "AFTER INSERT ON exchanges", _add_segment("NEW"), _count_traffic("NEW", 1)),
@@ -200,62 +221,45 @@ TRIGGERS: Final = (
         _add_segment("NEW"),
         _count_traffic("OLD", -1),
         _count_traffic("NEW", 1),
-        _count_outcome("OLD", "r", -1, "replays r, segments s, arms a").replace(
-            "WHERE a.arm", "WHERE r.exchange_id = OLD.exchange_id AND a.arm"
-        ),
-        _count_outcome("NEW", "r", 1, "replays r, segments s, arms a").replace(
-            "WHERE a.arm", "WHERE r.exchange_id = NEW.exchange_id AND a.arm"
-        ),
+        _replays_of("OLD", -1),
+        _replays_of("NEW", 1),
         "DELETE FROM pairs WHERE exchange_id = OLD.exchange_id;",
-        _add_pairs("NEW", "r", "replays r, segments s, arms a", "r.exchange_id = NEW.exchange_id"),
-        _forget_zeros("traffic", "OLD", "OLD"),
-        _forget_zeros("outcomes", "OLD", "OLD"),
+        _add_pairs("NEW", "r", "replays r", "r.exchange_id = NEW.exchange_id"),
+        _forget_zeros("traffic", "OLD", _segment_of("OLD")),
+        _forget_zeros("outcomes", "OLD", _segment_of("OLD")),
+        _FORGET_SEGMENT,
     ),
     _trigger(
         "exchange_deleted",
         "BEFORE DELETE ON exchanges",
         "DELETE FROM replays WHERE exchange_id = OLD.exchange_id;",
         _count_traffic("OLD", -1),
-        _forget_zeros("traffic", "OLD", "OLD"),
-        f"""DELETE FROM segments WHERE {_segment("OLD", "segments")}
-        AND NOT EXISTS (SELECT 1 FROM traffic t WHERE t.segment = segments.id);""",
+        _forget_zeros("traffic", "OLD", _segment_of("OLD")),
+        _FORGET_SEGMENT,
     ),
     _trigger(
         "replay_added",
         "AFTER INSERT ON replays",
         "INSERT OR IGNORE INTO arms (arm) VALUES (NEW.arm);",
-        _of_replay("NEW", 1),
-        _add_pairs("e", "NEW", _OF_REPLAY, _BY_ID.format(row="NEW")),
+        *_ADD_REPLAY,
     ),
     _trigger(
         "replay_changed",
         "AFTER UPDATE OF outcome, reason, probability, conversation, cost_nano_usd ON replays",
-        _of_replay("OLD", -1),
-        _of_replay("NEW", 1),
-        "DELETE FROM pairs WHERE exchange_id = OLD.exchange_id AND arm = (SELECT id FROM arms WHERE arm = OLD.arm);",
-        _add_pairs("e", "NEW", _OF_REPLAY, _BY_ID.format(row="NEW")),
-        "DELETE FROM outcomes WHERE exchanges = 0 AND outcome = COALESCE(OLD.outcome, '') AND "
-        f"""span = {span("OLD")} AND segment = (SELECT s.id FROM segments s, exchanges e
-        WHERE e.exchange_id = OLD.exchange_id AND {_segment("e")});""",
+        *_REMOVE_REPLAY,
+        *_ADD_REPLAY,
+        _FORGET_OUTCOMES,
     ),
-    _trigger(
-        "replay_deleted",
-        "BEFORE DELETE ON replays",
-        _of_replay("OLD", -1),
-        "DELETE FROM pairs WHERE exchange_id = OLD.exchange_id AND arm = (SELECT id FROM arms WHERE arm = OLD.arm);",
-        f"""DELETE FROM outcomes WHERE exchanges = 0 AND span = {span("OLD")} AND segment = (
-        SELECT s.id FROM segments s, exchanges e WHERE e.exchange_id = OLD.exchange_id AND {_segment("e")});""",
-    ),
+    _trigger("replay_deleted", "BEFORE DELETE ON replays", *_REMOVE_REPLAY, _FORGET_OUTCOMES),
 )
 
 # For rows that an earlier release wrote.
+_EVERY_PAIR: Final = ("replays r, exchanges e", "e.exchange_id = r.exchange_id")
 FILL: Final = (
     """INSERT INTO segments (tenant, feature, plan, model) SELECT DISTINCT COALESCE(tenant, ''), COALESCE(feature, ''),
     COALESCE(plan, ''), COALESCE(request_model, '') FROM exchanges""",
     "INSERT INTO arms (arm) SELECT DISTINCT arm FROM replays",
     _count_traffic("e", 1, "exchanges e, segments s").rstrip(";"),
-    _count_outcome("e", "r", 1, "replays r, exchanges e, segments s, arms a")
-    .replace("WHERE a.arm", "WHERE e.exchange_id = r.exchange_id AND a.arm")
-    .rstrip(";"),
-    _add_pairs("e", "r", "replays r, exchanges e, segments s, arms a", "e.exchange_id = r.exchange_id").rstrip(";"),
+    _count_outcomes("e", "r", 1, *_EVERY_PAIR).rstrip(";"),
+    _add_pairs("e", "r", *_EVERY_PAIR).rstrip(";"),
 )
