@@ -1,13 +1,14 @@
 """Samples of endless traffic whose truth is known: for what the intervals of a report cover."""
 
 import random
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import floor, log
 
 from shadow.report.gathering import CANDIDATE_COST, CUTS, NORMALISED, PAIRED, PRIMARY_COST, SIMILARITY, TTFT, Gathering
-from shadow.report.totals import BUCKET_WIDTH, DRAWS, Breakdown, Replays
+from shadow.report.totals import BUCKET_WIDTH, DRAWS, SIDES, Breakdown, Replays, Side
 
 RATES = (0.1, 0.5)  # three quarters of the conversations are drawn at the first
 KNOWN = PAIRED | PRIMARY_COST | CANDIDATE_COST | NORMALISED | TTFT | SIMILARITY
@@ -49,38 +50,48 @@ def conversation(chance: random.Random, rate: float, turns: int, *, noise: bool 
 def sample(seed: int, turns: int, conversations: int = 900, *, noise: bool = False) -> Replays:
     """The sums of what was drawn out of so many conversations of traffic."""
     chance = random.Random(seed)  # noqa: S311 (a simulation)
-    breakdown = Breakdown(())
-    gathering, key = Gathering(breakdown), ("ferry", ())
     drawn: list[tuple[int, float, Pair]] = []
     for number in range(conversations):
         rate = RATES[number % 4 == 0]
         if chance.random() < rate:
             draw = chance.randrange(DRAWS)
             drawn += [(draw, 1 / rate, pair) for pair in conversation(chance, rate, turns, noise=noise)]
+    return gathered(drawn)
+
+
+def gathered(drawn: Sequence[tuple[int, float, Pair]]) -> Replays:
+    """The sums over draws, weights and pairs, as an engine would hand them over."""
+    breakdown = Breakdown(())
+    gathering, key = Gathering(breakdown), ("ferry", ())
+    cells: defaultdict[tuple[int, int], list[float]] = defaultdict(lambda: [0.0] * 19)
+    buckets: dict[Side, Counter[int]] = {side: Counter() for side in SIDES}
+    at: defaultdict[int, list[tuple[float, int, int]]] = defaultdict(list)
     for draw, w, pair in drawn:
-        code = (
-            PAIRED
-            | PRIMARY_COST
-            | CANDIDATE_COST
-            | NORMALISED
-            | TTFT
-            | SIMILARITY
-            | (AGREES if pair.agrees else AGREES // 2)
-        )
         costs = (pair.primary_nano, pair.candidate_nano) * 2
-        seconds = (pair.primary_s * 1e6, pair.candidate_s * 1e6, 0, 0, 0, 0)
-        gathering.cell(key, draw, code, (1, 1, w, w * w, *costs, *(w * x for x in (*costs, *seconds, 0.5))))
-        gathering.bucket(key, "ttft", "primary", bucket(pair.primary_s), w)
-        gathering.bucket(key, "ttft", "candidate", bucket(pair.candidate_s), w)
+        weighted = (*costs, pair.primary_s * 1e6, pair.candidate_s * 1e6, 0.0, 0.0, 0.0, 0.0, 0.5)
+        sums = cells[draw, KNOWN | (AGREES if pair.agrees else AGREES // 2)]
+        for place, value in enumerate((1, 1, w, w * w, *costs, *(w * x for x in weighted))):
+            sums[place] += value
+        one, other = bucket(pair.primary_s), bucket(pair.candidate_s)
+        buckets["primary"][one] += w  # type: ignore[assignment]
+        buckets["candidate"][other] += w  # type: ignore[assignment]
+        at[draw].append((w, one, other))
+    for (draw, code), sums in cells.items():
+        gathering.cell(key, draw, code, sums)
+    for side, weights in buckets.items():
+        for where, weight in weights.items():
+            gathering.bucket(key, "ttft", side, where, weight)
     [(_, cuts)] = gathering.cuts()
-    ttft = [(at, side) for at, (name, side, _) in zip(cuts, CUTS, strict=True) if name == "ttft"]
-    nothing = [None] * (len(CUTS) - len(ttft))
-    for draw, w, pair in drawn:
-        found = {"primary": bucket(pair.primary_s), "candidate": bucket(pair.candidate_s)}
-        below = [w if at is not None and found[side] <= at else 0.0 for at, side in ttft]
-        gathering.below(key, draw, below + nothing)
+    for draw, ones in at.items():
+        below = [None if cut is None else _below(ones, side, cut) for cut, (_, side, _) in zip(cuts, CUTS, strict=True)]
+        gathering.below(key, draw, below)
     gathering.close()
     return breakdown.replays[key]
+
+
+def _below(ones: Sequence[tuple[float, int, int]], side: Side, cut: int) -> float:
+    place = 1 + SIDES.index(side)
+    return sum(one[0] for one in ones if one[place] <= cut)
 
 
 def bucket(seconds: float) -> int:
