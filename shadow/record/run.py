@@ -52,7 +52,7 @@ def ordered(body: bytes) -> Order:
 
 @dataclass(slots=True)
 class Run:
-    """How far it is. `ended` counts by outcome and reason, `left` by the reason why it leaves no row.
+    """How far it is. `ended` counts by outcome and reason, `left` by the reason why there is no row.
 
     Times are seconds of the recorder's clock.
     """

@@ -6,9 +6,10 @@ with `X-Shadow-Sample: always` it is included with certainty and stands for itse
 other would be right: which exchanges were kept was their tenants' choice and no draw, and how far a run gets is known
 only afterwards.
 
-What the request itself rules out has ended, and is stored. What an operator can change (consent, pause, budget, what is
-declared of the candidate) leaves no row: it is counted, and a later run may still send it. So may what a stopped run
-did not get to. What an arm has a row of is never sent again.
+What the request, the candidate's configuration or the tenant's consent rules out has ended, and is stored, as it would
+have been live: reports learn from it which share of the traffic would move. What passes (a pause, an open circuit) is
+waited for; what does not in time (a spent budget, a price that nobody knows) leaves no row: it is counted, and a later
+run may send it. So may what a stopped run did not get to. What an arm has a row of is never sent again.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from shadow.exchange import Pending, Replay, ReplayOutcome
 from shadow.log import tell
 from shadow.mirror.mirror import Mirror
 from shadow.mirror.planned import Planned
-from shadow.mirror.reasons import Ineligible, Withheld
+from shadow.mirror.reasons import Withheld
 from shadow.mirror.sampling import ASK_HEADER
 from shadow.record.bodies import Keeper
 from shadow.record.ledger import StoreLedger
@@ -45,13 +46,6 @@ BEYOND_BUDGET: Final = 100  # in a row: there may be smaller requests that fit, 
 
 # What passes by itself, or when an operator says so.
 PASSING: Final = frozenset({Withheld.PAUSED, Withheld.CIRCUIT_OPEN, Withheld.RETRY_AFTER})
-# What the candidate's configuration rules out, and another one would not.
-CONFIGURED: Final = frozenset(
-    {
-        Ineligible.PRIVACY, Ineligible.CONTEXT, Ineligible.MODEL_UNMAPPED, Ineligible.MODEL_EXCLUDED,
-        Ineligible.REASONING, Ineligible.RESPONSE_FORMAT, Ineligible.IMAGE_INPUT,
-    }
-)  # fmt: skip
 
 
 class RefusedError(Exception):
@@ -154,6 +148,9 @@ class StoredReplays:
 
     async def _replay(self, run: Run, one: Stored) -> None:
         """See one exchange to its end, or leave it."""
+        if one.exchange.attribution.tenant not in self._keeper.tenants:
+            run.left[Withheld.CONSENT] += 1  # it agreed once that this is kept, and does no more
+            return
         decided = await self._decided(run, one)
         if decided is None:
             return
@@ -161,18 +158,16 @@ class StoredReplays:
             if isinstance(decided, Planned):
                 run.beyond_budget = 0
                 await self._send(run, one, decided)
-            elif decided.outcome is ReplayOutcome.INELIGIBLE and decided.reason not in CONFIGURED:
-                await self._rule_out(run, one, decided)
-            else:
+            elif decided.outcome is ReplayOutcome.WITHHELD and decided.reason != Withheld.CONSENT:
                 self._leave(run, decided)
+            else:
+                await self._rule_out(run, one, decided)
         except StoreError:
             run.stop(State.FAILED)
 
     async def _decided(self, run: Run, one: Stored) -> Replay | Planned | None:
         """What becomes of it once nothing passing is in the way; None where the run is to end before."""
         asked = replace(one.exchange, request_headers=((ASK_HEADER, "always"),))
-        if asked.attribution.tenant not in self._keeper.tenants:  # it agreed to this once, and does no more
-            return Replay(asked.exchange_id, run.order.candidate, ReplayOutcome.WITHHELD, Withheld.CONSENT)
         request = request_of(PATHS[asked.path], one.request) if asked.path in PATHS else None
         while not run.stopping:
             decided = self._mirror.reconsider(run.order.candidate, asked, one.observation, request)

@@ -135,7 +135,7 @@ async def test_what_the_candidate_has_a_row_of_is_left_alone(tmp_path: Path) -> 
 
 
 async def test_ends_and_what_is_left(tmp_path: Path) -> None:
-    """The request's own reasons end it and are stored; what an operator may change leaves no row."""
+    """What the request, the configuration or the tenant rules out ends as it would have live."""
     async with bench(tmp_path, models={"openai/*": "small"}) as it:
         await it.keep(
             asked(1, tools=[{"type": "openrouter:web_search"}]),
@@ -145,13 +145,15 @@ async def test_ends_and_what_is_left(tmp_path: Path) -> None:
             asked(5, messages=[{"role": "user", "content": "x" * (2 << 20)}]),
         )
         run = await it.run()
+        assert (run["left"], it.left()) == ({}, 0)
         assert run["ended"] == {
             "ineligible: server_tools": 1,
             "ineligible: several_choices": 1,
             "ineligible: not_whole": 1,
+            "ineligible: model_unmapped": 1,
+            "withheld: consent": 1,
         }
-        assert run["left"] == {"model_unmapped": 1, "consent": 1}
-        assert it.left() == 2
+        assert ("withheld", "consent", 0.0) in await it.rows()
 
 
 async def test_consent_to_keep_that_was_withdrawn_counts(tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ async def test_consent_to_keep_that_was_withdrawn_counts(tmp_path: Path) -> None
         it.replays._keeper = Keeper(
             Capture(bodies="consented"), Registry(tenants={"other": Tenant(bodies=True), "acme": Tenant()})
         )
-        assert (await it.run())["left"] == {"consent": 1}
+        assert ((await it.run())["left"], it.left()) == ({"consent": 1}, 1)
 
 
 async def test_since_and_limit(tmp_path: Path) -> None:
