@@ -387,6 +387,11 @@ class Storage:
     max_bytes: Annotated[ByteSize, Ge(16 << 20)] | None = None  # of the database; then the oldest goes
     clickhouse: ClickHouse | None = None
 
+    @property
+    def ship_to(self) -> str | None:
+        """Where rows go besides, by a name that tells one place from another; None: nowhere."""
+        return self.clickhouse.target if self.clickhouse else None
+
 
 @section
 class Handoff:

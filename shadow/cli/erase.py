@@ -78,8 +78,7 @@ def _by_itself(config: Config, tenant: str) -> None:
     from shadow.store.sqlite import SQLiteStore
 
     async def run() -> None:
-        shared = config.store.clickhouse
-        store = await SQLiteStore.open(config.store.path, ship_to=shared.target if shared else None)
+        store = await SQLiteStore.open(config.store.path, ship_to=config.store.ship_to)
         try:
             await store.erase(tenant, _progress)
         finally:

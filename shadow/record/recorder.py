@@ -50,7 +50,7 @@ ROOM_FOR_HEADS: Final = 1 << 20  # what the handoff holds fits into one batch, w
 async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
     """A recorder that serves on `socket` inside the context. Raises StoreError and OSError where it cannot start."""
     shared = config.store.clickhouse
-    store = await SQLiteStore.open(config.store.path, ship_to=shared.target if shared else None)
+    store = await SQLiteStore.open(config.store.path, ship_to=config.store.ship_to)
     try:
         metrics = Metrics((arm.name for arm in config.arms), config.metrics.max_series)
         for ended in await store.recover():

@@ -6,8 +6,10 @@ each draw is below them. Rows of the same group may come in parts: they add up h
 """
 
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from shadow.faults import UNAVAILABLE as UNAVAILABLE_FAULTS
@@ -92,12 +94,12 @@ class _Of:
     """What is gathered of one arm and segment."""
 
     replays: Replays = field(default_factory=Replays)
-    measures: dict[str, _Measure] = field(default_factory=dict)
-    faults: "dict[str, array[float]]" = field(default_factory=dict)
-    below: "dict[tuple[str, Side, float], array[float]]" = field(default_factory=dict)
+    measures: dict[str, _Measure] = field(default_factory=partial(defaultdict, _Measure))
+    faults: "dict[str, array[float]]" = field(default_factory=partial(defaultdict, _zeros))
+    below: "dict[tuple[str, Side, float], array[float]]" = field(default_factory=partial(defaultdict, _zeros))
 
     def measure(self, name: str) -> _Measure:
-        return self.measures.setdefault(name, _Measure())
+        return self.measures[name]
 
 
 class Gathering:
@@ -105,7 +107,7 @@ class Gathering:
 
     def __init__(self, breakdown: Breakdown) -> None:
         self._breakdown = breakdown
-        self._found: dict[Key, _Of] = {}
+        self._found: dict[Key, _Of] = defaultdict(_Of)
 
     def outcomes(self, key: Key, outcome: str, reason: str, possible: bool, sums: Sequence[int]) -> None:
         """Exchanges that ended alike on an arm, '' where they have not: their number, and the cost of those known."""
@@ -151,16 +153,16 @@ class Gathering:
         below = self._of(key).below
         for cut, weight in zip(CUTS, weights, strict=True):
             if weight:
-                below.setdefault(cut, _zeros())[draw] += weight
+                below[cut][draw] += weight
 
     def close(self) -> None:
         for key, of in self._found.items():
             _close(of)
             self._breakdown.replays[key] = of.replays
-        self._found = {}
+        self._found.clear()
 
     def _of(self, key: Key) -> _Of:
-        return self._found.setdefault(key, _Of())
+        return self._found[key]
 
 
 def _failed(of: _Of, draw: int, fault: Fault, weights: _Weights) -> None:
@@ -168,7 +170,7 @@ def _failed(of: _Of, draw: int, fault: Fault, weights: _Weights) -> None:
         return
     of.measure(FAILED).take(draw, weights, 0.0, weights.total)
     for name in (fault.value, *([UNAVAILABLE] if fault in UNAVAILABLE_FAULTS else ())):
-        of.faults.setdefault(name, _zeros())[draw] += weights.total
+        of.faults[name][draw] += weights.total
 
 
 def _paired(of: _Of, draw: int, code: int, count: int, weights: _Weights, rest: Sequence[float]) -> None:
