@@ -40,7 +40,8 @@ A segment has `segment` ({dimension: value or null}; null overall; "others" for 
     verdicts     for each measure that is judged: measure, word, holds (surely not worse by more than the margin),
                  margin, difference {mean, low, high} (of cost and ttft_p95 a share of the primary's, else points; in
                  the `confidence` that it takes for all verdicts of a table to hold together), pairs, more_pairs, days
-                 (how many it takes about for a verdict, and how long; null where there is one or nobody can tell), why
+                 (how many it takes about for a verdict, and how long; null where there is one or nobody can tell), why,
+                 thin (fewer pairs than the gates ask for)
     cost_unknown pairs in which the primary's, the candidate's cost is unknown
     unknown      why figures of this segment are null: {"cost.monthly_usd": "less than a day of traffic"}
 

@@ -41,7 +41,8 @@ class Margins:
 class Gates:
     """`pairs` fewer than these get no verdict. `confidence` is that of all verdicts of a table together.
 
-    `thin_segments` says what `--gate` makes of a segment that has too few pairs for a verdict.
+    `thin_segments` says what `--gate` makes of a segment that has too few pairs for a verdict, and of a question about
+    answers that arose in too few of them.
     """
 
     pairs: Annotated[int, Ge(30)] = 200

@@ -10,7 +10,7 @@ from shadow.report.figures import Figures
 from shadow.report.gates import Gates
 from shadow.report.layout import Cell, Paint, Style, count, many, percent, safe, table, wrapped
 from shadow.report.names import BETWEEN, parts
-from shadow.report.totals import Dimension
+from shadow.report.totals import AGREEMENT, Dimension
 from shadow.report.verdicts import Verdict, Word
 
 NAMES: Final = {
@@ -76,19 +76,19 @@ def failures(report: Report, gates: Gates, breakdowns: Collection[tuple[Dimensio
         return ["there is no candidate with replays in this scope"]
     found: list[str] = []
     for comparison in report.candidates:
-        found += _failed(comparison.arm, "overall", comparison.overall)
+        found += _failed(comparison.arm, "overall", comparison.overall, gates)
         for broken in (of for of in comparison.tables if of.dimensions in breakdowns):
             for one in broken.segments:
                 if gates.thin_segments == "fail" or one.coverage.pairs >= gates.pairs:
-                    found += _failed(
-                        comparison.arm, BETWEEN.join(parts(one.segment, broken.dimensions, broken.merged)), one
-                    )
+                    where = BETWEEN.join(parts(one.segment, broken.dimensions, broken.merged))
+                    found += _failed(comparison.arm, where, one, gates)
     return found
 
 
-def _failed(arm: str, where: str, one: SegmentComparison) -> Iterator[str]:
+def _failed(arm: str, where: str, one: SegmentComparison, gates: Gates) -> Iterator[str]:
     for verdict in one.verdicts:
-        if not verdict.holds:
+        seldom = verdict.thin and verdict.measure in AGREEMENT and gates.thin_segments == "ignore"
+        if not (verdict.holds or seldom):
             yield f"{safe(arm)}, {where}: {NAMES[verdict.measure]} {_because(verdict)}"
 
 

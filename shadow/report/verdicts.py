@@ -52,6 +52,7 @@ class Verdict:
     more_pairs: int | None = None
     days: float | None = None
     why: str | None = None
+    thin: bool = False  # fewer pairs than the gates ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def _verdict(
             why, more = "the interval is too wide", _more(estimate, margin, pairs)
     holds = not thin and isinstance(estimate, Estimate) and estimate.high < margin
     return Verdict(
-        measure, told, holds, estimate, margin, confidence, pairs, more, _days(more, pairs, judged.lengths), why
+        measure, told, holds, estimate, margin, confidence, pairs, more, _days(more, pairs, judged.lengths), why, thin
     )
 
 

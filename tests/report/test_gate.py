@@ -1,6 +1,6 @@
 """`shadow report --gate FILE`: what a pipeline stops at."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +9,10 @@ from click.testing import CliRunner, Result
 
 from shadow.cli import main
 from shadow.configfile import ConfigError, validated
+from shadow.exchange import Agreement, Recorded
 from shadow.report.comparison import GATES
 from shadow.report.gates import AgreementMargins, Gates, Margins
-from tests.report.population import mixed, store
+from tests.report.population import BEGUN, exchange, mixed, observation, replay, store
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "gates.yaml"
 
@@ -71,6 +72,22 @@ def test_thin_segments_are_left_out_unless_they_are_to_fail(database: Path) -> N
     assert strict.exit_code == 1
     assert "of at least 350 pairs); it takes " in strict.stderr
     assert "more pairs, about " in strict.stderr
+
+
+def test_questions_that_seldom_arise_are_left_out_too(tmp_path: Path) -> None:
+    """Of three hundred answers two were to be JSON: no reason to stop, unless the file says so."""
+    asked = Agreement(primary_json_valid=True, json_valid=True)
+    recorded = []
+    for number in range(300):
+        one = exchange(BEGUN + number * 600.0)
+        ended = replace(replay(one), agreement=asked if number < 2 else Agreement())
+        recorded.append(Recorded(one, observation(), (ended,)))
+    path = store(tmp_path / "shadow.db", recorded)
+    gates = "margins: {ttft_p95: null, error_rate: 0.05}"
+    assert report(path, gates).exit_code == 0
+    strict = report(path, f"{gates}\nthin_segments: fail")
+    assert strict.exit_code == 1
+    assert "ferry, overall: invalid JSON is not known well enough (2 of at least 200 pairs)" in strict.stderr
 
 
 def test_too_few_pairs_overall_do_not_hold(database: Path) -> None:
