@@ -151,17 +151,14 @@ def fill(database: Database, pairs: int) -> None:
             database.ask(made(table, start, min(AT_ONCE, count - start)))
 
 
-def best(command: list[str], runs: int = RUNS) -> tuple[float, int]:
-    """Seconds of the fastest of some runs, and the largest resident size in kB."""
-    fastest, largest = float("inf"), 0
-    for _ in range(runs):
-        began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0, command
-        fastest, largest = min(fastest, time.perf_counter() - began), max(largest, used.ru_maxrss)
-    return fastest, largest
+def run(command: list[str]) -> tuple[float, int]:
+    """Seconds of one run, and its resident size in kB."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    return time.perf_counter() - began, used.ru_maxrss
 
 
 def report(directory: Path, database: Database, pairs: int) -> None:
@@ -169,17 +166,23 @@ def report(directory: Path, database: Database, pairs: int) -> None:
     database.server.start()
     assert database.server.process is not None
     of_server = Path(f"/proc/{database.server.process.pid}")
-    client = ["clickhouse-client", "--host=127.0.0.1", f"--port={database.server.tcp}", "--query"]
-    table = f"{database.name}.replays"
-    plain, _ = best([*client, PLAIN.format(table=table, final="FINAL")])
-    unmerged, _ = best([*client, PLAIN.format(table=table, final="")])
     config = directory / "shadow.yaml"
     config.write_text(
         "upstream: {url: 'https://openrouter.ai'}\n"
         f"store: {{clickhouse: {{url: '{database.server.url}', database: {database.name}}}}}\n"
     )
-    took, size = best([sys.executable, "-m", "shadow", "report", "-c", str(config)])
-    segments, larger = best([sys.executable, "-m", "shadow", "report", "-c", str(config), "--by", "tenant"], runs=1)
+    client = ["clickhouse-client", "--host=127.0.0.1", f"--port={database.server.tcp}", "--query"]
+    table = f"{database.name}.replays"
+    of_report = [sys.executable, "-m", "shadow", "report", "-c", str(config)]
+    commands = (
+        of_report,
+        [*client, PLAIN.format(table=table, final="FINAL")],
+        [*client, PLAIN.format(table=table, final="")],
+    )
+    runs = [[run(command) for command in commands] for _ in range(RUNS)]  # in turn: a busy machine slows all of them
+    took, plain, unmerged = (min(seconds for seconds, _ in of_one) for of_one in zip(*runs, strict=True))
+    size = max(of_one[0][1] for of_one in runs)
+    segments, larger = run([*of_report, "--by", "tenant"])
     peak = next(line.split()[1] for line in (of_server / "status").read_text().splitlines() if line.startswith("VmHWM"))
     say(
         f"{pairs} pairs: report {took:.2f} s; plain sums in clickhouse-client {plain:.2f} s with FINAL, "
