@@ -1,21 +1,31 @@
 """What the documents say is true: commands exist, examples are valid, links lead somewhere."""
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from shadow import cli
 from shadow.configfile import parse
+from shadow.events import Event
+from shadow.exchange import ReplayOutcome
 from shadow.forward import metrics as forwarded
+from shadow.forward import refusals
+from shadow.mirror.reasons import REASONS
 from shadow.record import metrics as recorded
+from shadow.store.clickhouse.errors import Refusal
+from shadow.store.errors import Trouble
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-INSTALLED = {".venv", ".venv-litellm"}  # what others wrote
+INSTALLED = {".venv", ".venv-litellm", ".venv-clients", "node_modules"}  # what others wrote
 DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if not INSTALLED.intersection(path.parts))
+OPERATING = (ROOT / "deploy" / "operating.md").read_text()
+IN_OPERATING = set(re.findall(r"`([a-z_0-9]+)`", OPERATING))
 SECRETS = {"FERRY_API_KEY": "sk-test"}
 
 
@@ -91,3 +101,48 @@ def test_ci_runs_the_command_of_the_readme() -> None:
     [marked] = re.findall(r"<!-- tests -->\n```sh\n(.*?)\n```\n<!-- end -->", README, re.DOTALL)
     assert "\n" not in marked
     assert marked.endswith("pytest")
+
+
+def test_every_event_is_on_the_operating_page() -> None:
+    """Its table has each event of the log once, under its level, and none that does not exist."""
+    table = OPERATING.partition("| event | level | do |")[2]
+    rows = [row.split("|")[1:3] for row in table.splitlines() if row.startswith("| `")]
+    listed = [(name, level.strip()) for names, level in rows for name in re.findall(r"`([a-z_]+)`", names)]
+    assert sorted(listed) == sorted((one.name.lower(), logging.getLevelName(one.level).lower()) for one in Event)
+
+
+@pytest.mark.parametrize("outcome", REASONS)
+def test_every_reason_is_on_the_operating_page(outcome: ReplayOutcome) -> None:
+    """Whoever finds a word in a report or a metric finds there what it asks for."""
+    assert REASONS[outcome] - IN_OPERATING == set()
+
+
+def test_every_answer_of_the_sidecars_own_is_on_the_operating_page() -> None:
+    """Its table has each code with the status it comes with, and none that does not exist."""
+    table = OPERATING.partition("| `X-Shadow-Error` |")[2].partition("\n\n")[0]
+    rows = [row.split("|")[1:3] for row in table.splitlines() if row.startswith("| `")]
+    listed = [(code, int(status)) for codes, status in rows for code in re.findall(r"`([a-z_]+)`", codes)]
+    own = [one for one in vars(refusals).values() if isinstance(one, refusals.Refusal)]
+    assert sorted(listed) == sorted((one.code, one.status) for one in own)
+
+
+def test_every_trouble_of_a_store_is_on_the_operating_page() -> None:
+    """The values of the labels that say why SQLite or ClickHouse takes no rows."""
+    assert {*Trouble, *Refusal} - {Trouble.CLOSED} - IN_OPERATING == set()
+
+
+def test_every_alert_is_on_the_operating_page() -> None:
+    """Each alert of the rules is linked to its section of the runbook."""
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yaml").read_text())
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
+    linked = set(re.findall(r"\[(\w+)\]\(prometheus/README\.md#(?:\w+)\)", OPERATING))
+    assert alerts == linked
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_to_sections_lead_to_one(path: Path) -> None:
+    """What follows the `#` of a link is a heading of the document it points at."""
+    for target, section in re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", path.read_text()):
+        linked = path.parent / target if target else path
+        headings = re.findall(r"^#+ (.+)$", linked.read_text(), re.MULTILINE)
+        assert section in {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}, target
