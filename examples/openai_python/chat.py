@@ -1,6 +1,7 @@
-"""The official OpenAI client through the sidecar: plain, streamed, asynchronous. Only the base URL differs."""
+"""OpenAI's client through the sidecar: plain, streamed, with tools, asynchronous. Only the base URL differs."""
 
 import asyncio
+import json
 import os
 
 from openai import AsyncOpenAI, OpenAI
@@ -13,24 +14,41 @@ TAGS = {"X-Tenant-Id": "acme", "X-Feature": "chat"}
 
 KEY = os.environ.get("OPENROUTER_API_KEY", "sk-demo")
 MODEL = "openai/gpt-4o-mini"
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather in a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
 
 
-def plain() -> None:
-    with OpenAI(base_url=BASE_URL, api_key=KEY, default_headers=TAGS) as client:
-        answer = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}])
-        print("plain:   ", answer.choices[0].message.content)
+def plain(client: OpenAI) -> None:
+    answer = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}])
+    print("plain:   ", answer.choices[0].message.content)
 
 
-def streamed() -> None:
-    with OpenAI(base_url=BASE_URL, api_key=KEY, default_headers=TAGS) as client:
-        print("streamed: ", end="")
-        chunks = client.chat.completions.create(
-            model=MODEL, messages=[{"role": "user", "content": "Hello again"}], stream=True
-        )
-        for chunk in chunks:
-            if chunk.choices:
-                print(chunk.choices[0].delta.content or "", end="", flush=True)
-        print()
+def streamed(client: OpenAI) -> None:
+    print("streamed: ", end="")
+    chunks = client.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": "Hello again"}], stream=True
+    )
+    for chunk in chunks:
+        if chunk.choices:
+            print(chunk.choices[0].delta.content or "", end="", flush=True)
+    print()
+
+
+def with_tools(client: OpenAI) -> None:
+    messages = [{"role": "user", "content": "How is the weather in Paris?"}]
+    asked = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER]).choices[0].message
+    messages.append(asked.model_dump(exclude_none=True))
+    for call in asked.tool_calls or ():
+        print("tool:    ", call.function.name, json.loads(call.function.arguments))
+        messages.append({"role": "tool", "tool_call_id": call.id, "content": "21 degrees and dry"})
+    answer = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER])
+    print("then:    ", answer.choices[0].message.content)
 
 
 async def asynchronous() -> None:
@@ -43,10 +61,12 @@ async def asynchronous() -> None:
             )
         )
         for question, answer in zip(questions, answers, strict=True):
-            print(f"{question:10}", answer.choices[0].message.content)
+            print(f"{question:14}", answer.choices[0].message.content)
 
 
 if __name__ == "__main__":
-    plain()
-    streamed()
+    with OpenAI(base_url=BASE_URL, api_key=KEY, default_headers=TAGS) as client:
+        plain(client)
+        streamed(client)
+        with_tools(client)
     asyncio.run(asynchronous())
