@@ -239,7 +239,8 @@ async def test_a_proxy_is_told_its_own_credentials(serve_raw, perform, scheme):
 
     async def refuse(reader, writer):
         heads.append(await reader.readuntil(b"\r\n\r\n"))
-        await say(reader, writer, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
 
     await perform(f"{scheme}://candidate.invalid", proxy=through(await serve_raw(refuse), "us@er", "pa:ss"))
     [head] = heads
