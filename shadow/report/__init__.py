@@ -13,6 +13,7 @@ The modules in the order in which figures flow:
     gates        the margins within which a difference does not matter
     verdicts     better, worse, equivalent or inconclusive, from the interval beside the margin
     comparison   all of it, candidate by candidate and segment by segment
+    oddities     what was odd about answers, in words
     judgement    verdicts in words, and what did not hold
     as_json, as_csv
                  the comparison for programs

@@ -4,7 +4,7 @@ Columns are only added, at the end. Of figures with an interval there are three 
 and `_high`. What is not known is empty; money is in US dollars, durations in seconds, rates and changes are shares.
 A dimension that a segment has no value for is empty, as where it is not broken down by it; `segment` tells these apart:
 "overall", "others", or the dimensions that it is of, separated by commas. A cell that a spreadsheet would take for a
-formula begins with an apostrophe.
+formula begins with an apostrophe. What was odd about answers is counted overall, not by segment.
 """
 
 import csv
@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from shadow.exchange import PRIMARY
 from shadow.report.comparison import Report, SegmentComparison
 from shadow.report.costs import Amount
 from shadow.report.estimates import Estimate, Unknown
+from shadow.report.oddities import counted
 from shadow.report.totals import AGREEMENT, DIMENSIONS, QUANTILES, SIDES, Dimension
 from shadow.report.verdicts import Verdict
 
@@ -38,10 +40,13 @@ def render(report: Report) -> str:
 
 def _rows(report: Report) -> Iterator[dict[str, str]]:
     for comparison in report.candidates:
-        yield _row(comparison.arm, (), comparison.overall)
+        odd = {
+            f"{arm}_anomalies": _odd(report, name) for arm, name in zip(SIDES, (PRIMARY, comparison.arm), strict=True)
+        }
+        yield _row(comparison.arm, (), comparison.overall) | odd
         for table in comparison.tables:
             for one in table.segments:
-                yield _row(comparison.arm, table.dimensions, one)
+                yield _row(comparison.arm, table.dimensions, one) | dict.fromkeys(odd, "")
 
 
 def _row(arm: str, dimensions: tuple[Dimension, ...], one: SegmentComparison) -> dict[str, str]:
@@ -55,6 +60,11 @@ def _row(arm: str, dimensions: tuple[Dimension, ...], one: SegmentComparison) ->
     for measure in MEASURES:
         cells |= _verdict(measure, verdicts.get(measure))
     return {name: _text(value) for name, value in cells.items()}
+
+
+def _odd(report: Report, arm: str) -> str:
+    """How many answers were odd in which way, as `word count, …`."""
+    return ", ".join(f"{word} {count}" for word, count in counted(report, arm).items())
 
 
 def _counts(one: SegmentComparison) -> Cells:

@@ -7,9 +7,11 @@
                  has), until (when the last of them began); null where nothing is
     traffic      what the primary carried: exchanges, calls, answered, errors, cancelled, cost_unknown,
                  without_tenant, without_feature (of the calls), cost_known, cost_usd (of so many calls),
-                 error_kinds {kind: count};
+                 error_kinds {kind: count}, anomalies {word: count} (of the primary's answers, the words of
+                 shadow/report/oddities.py; one may have several);
                  breakdowns: the same counts by segment: [{dimensions, merged, segments: [{segment, exchanges, …}]}]
-    candidates   for each: candidate, overall (a segment), breakdowns: [{dimensions, merged, segments: [segment, …]}]
+    candidates   for each: candidate, anomalies {word: count} (of its answers), overall (a segment),
+                 breakdowns: [{dimensions, merged, segments: [segment, …]}]
     control      the same of the primary's model replayed once more; null where it was not
 
 A segment has `segment` ({dimension: value or null}; null overall; "others" for the `merged` smaller ones) and
@@ -56,6 +58,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from shadow.exchange import PRIMARY
 from shadow.report.accounts import Account
 from shadow.report.answers import Disagreement
 from shadow.report.comparison import Comparison, Report, SegmentComparison
@@ -63,6 +66,7 @@ from shadow.report.costs import Amount, CostComparison
 from shadow.report.coverage import Coverage, Unprojected
 from shadow.report.estimates import Estimate, Unknown
 from shadow.report.latencies import LatencyComparison
+from shadow.report.oddities import counted
 from shadow.report.reliability import Errors
 from shadow.report.totals import QUANTILES, Dimension, Loss, Scope, Segment, Traffic
 from shadow.report.verdicts import Verdict
@@ -81,10 +85,11 @@ def render(report: Report) -> str:
         "traffic": {
             **_traffic(report.traffic, report.spent_usd),
             "error_kinds": dict(report.traffic.error_kinds.most_common()),
+            "anomalies": counted(report, PRIMARY),
             "breakdowns": [_account(one) for one in report.accounts],
         },
-        "control": None if report.control is None else _candidate(report.control),
-        "candidates": [_candidate(one) for one in report.candidates],
+        "control": None if report.control is None else _candidate(report, report.control),
+        "candidates": [_candidate(report, one) for one in report.candidates],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
@@ -132,9 +137,10 @@ def _account(one: Account) -> dict[str, Any]:
     }
 
 
-def _candidate(comparison: Comparison) -> dict[str, Any]:
+def _candidate(report: Report, comparison: Comparison) -> dict[str, Any]:
     return {
         "candidate": comparison.arm,
+        "anomalies": counted(report, comparison.arm),
         "overall": _segment(comparison.overall, ()),
         "breakdowns": [
             {

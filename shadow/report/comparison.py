@@ -4,7 +4,8 @@ Each subject has a module of its own: `costs`, `latencies`, `reliability`, `answ
 too thin to say, is `Unknown` with its reason.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -81,6 +82,7 @@ class Report:
     candidates: tuple[Comparison, ...]
     control: Comparison | None = None  # the primary's model once more, where it was replayed
     loss: Loss | None = None
+    anomalies: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by arm: how many were odd in which way
 
     @property
     def length_s(self) -> float:
@@ -98,7 +100,8 @@ def compare(totals: Totals, scope: Scope, gates: Gates = GATES) -> Report:
     control = None if scope.candidate == CONTROL else compared.pop(CONTROL, None)
     accounts = tuple(account(one) for one in totals.breakdowns if one.dimensions)
     candidates = tuple(one for arm, one in compared.items() if scope.candidate in (None, arm))
-    return Report(scope, first, last, traffic, spent(traffic), accounts, candidates, control, totals.loss)
+    spent_usd = spent(traffic)
+    return Report(scope, first, last, traffic, spent_usd, accounts, candidates, control, totals.loss, totals.anomalies)
 
 
 def _comparison(arm: str, totals: Totals, traffic: Traffic, gates: Gates) -> Comparison:

@@ -28,6 +28,7 @@ from shadow.report.layout import (
     wrapped,
 )
 from shadow.report.names import shown
+from shadow.report.oddities import sentence
 from shadow.report.overall import overall
 from shadow.report.segments import by_segment, carried
 from shadow.report.totals import Loss, Scope, Traffic
@@ -115,6 +116,7 @@ def header(report: Report, width: int, paint: Paint = PLAIN) -> Iterator[str]:
         yield "No exchanges: none that were recorded in this time meet these conditions."
         return
     yield from wrapped(_carried(report), width)
+    yield from wrapped(sentence(report), width)
     if not report.candidates:
         whom, which = (f" to {safe(scope.candidate)}", "such ") if scope.candidate else ("", "")
         yield f"No replays{whom}: no {which}candidate was configured while these exchanges were recorded."

@@ -203,6 +203,7 @@ class Totals:
 
     One of the breakdowns is by no dimension: moments of segments do not add up, for conversations cross them.
     `considered` says for each arm when the first and the last exchange began of which its configuration took notice.
+    `anomalies` counts calls and replays by what was odd about them, where anything was (`shadow.report.oddities`).
     """
 
     breakdowns: list[Breakdown]
@@ -210,6 +211,7 @@ class Totals:
     last_at: float | None = None
     considered: dict[str, tuple[float, float]] = field(default_factory=dict)
     loss: Loss | None = None  # where the period reaches back to it
+    anomalies: dict[str, Counter[str]] = field(default_factory=dict)  # by arm, the primary among them
 
     @property
     def overall(self) -> Breakdown:

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from heapq import nsmallest
 from typing import Any, Final, Protocol
 
+import orjson
+
 from shadow.report.gathering import Gathering, Key
 from shadow.report.totals import OTHERS, Breakdown, Dimension, Loss, Scope, Segment, Totals, Traffic
 from shadow.store import queries
@@ -28,6 +30,9 @@ class Part(Protocol):
 
     def arms(self) -> dict[str, Ids]:
         """The arms that have replays in the whole period, or the one asked for, with their first and last exchange."""
+
+    def odd(self) -> Iterable[Sequence[Any]]:
+        """Of the whole scope: arm, anomalies as a JSON array, and how many calls or replays have just these."""
 
     def add_up(self, breakdowns: Sequence[Breakdown]) -> None:
         """Prepare what is asked next, for these breakdowns."""
@@ -57,7 +62,7 @@ def add_up(parts: Sequence[Part], ends: Ids | None, scope: Scope, loss: Loss | N
             pass
         for index, breakdown in enumerate(breakdowns):
             _gather(index, breakdown, parts, pool)
-    return Totals(breakdowns, began(ends[0]), began(ends[1]), considered, loss)
+    return Totals(breakdowns, began(ends[0]), began(ends[1]), considered, loss, _anomalies(parts[0].odd()))
 
 
 def listed(breakdown: Breakdown) -> list[Segment | str]:
@@ -65,6 +70,15 @@ def listed(breakdown: Breakdown) -> list[Segment | str]:
     if not breakdown.dimensions:
         return [()]
     return [OTHERS, *(segment for segment in breakdown.traffic if isinstance(segment, tuple))]
+
+
+def _anomalies(odd: Iterable[Sequence[Any]]) -> dict[str, Counter[str]]:
+    """How many calls of each arm were odd in which way; one may be so in several."""
+    found: dict[str, Counter[str]] = {}
+    for arm, words, count in odd:
+        for word in orjson.loads(words):
+            found.setdefault(arm, Counter())[word] += int(count)
+    return found
 
 
 def _gather(index: int, breakdown: Breakdown, parts: Sequence[Part], pool: ThreadPoolExecutor) -> None:

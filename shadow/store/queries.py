@@ -6,6 +6,7 @@ Placeholders in braces are filled in by `shadow.store.sums` with names and numbe
 from collections.abc import Collection
 from typing import Final
 
+from shadow.exchange import PRIMARY
 from shadow.report.gathering import CUTS, DURATIONS, EXACT, WEIGHTED
 from shadow.report.totals import SIDES as BOTH
 from shadow.report.totals import Dimension, Side
@@ -47,6 +48,13 @@ OUTCOMES_OF_ROWS: Final = f"""SELECT r.arm, m.number, COALESCE(r.outcome, '') AS
     FROM replays r JOIN exchanges e ON e.exchange_id = r.exchange_id JOIN segments s ON {SEGMENT}
     JOIN temp.m{{index}} m ON m.segment = s.id
     WHERE r.exchange_id >= ? AND r.exchange_id < ? GROUP BY r.arm, m.number, ended, why, chance"""
+
+# Rows with anomalies, which are few, out of an index that has no others.
+ODD_EXCHANGES: Final = f"""SELECT '{PRIMARY}', e.anomalies, COUNT(*) FROM exchanges e INDEXED BY exchanges_odd
+    WHERE e.anomalies <> '[]' AND e.exchange_id >= ? AND e.exchange_id < ? {{condition}} GROUP BY e.anomalies"""
+ODD_REPLAYS: Final = """SELECT r.arm, r.anomalies, COUNT(*) FROM replays r INDEXED BY replays_odd {join}
+    WHERE r.anomalies <> '[]' AND r.exchange_id >= ? AND r.exchange_id < ? {condition} GROUP BY r.arm, r.anomalies"""
+OF_EXCHANGE: Final = "CROSS JOIN exchanges e ON e.exchange_id = r.exchange_id"
 
 # The segments of the scope, each with its number in a breakdown; 0 are those that are not listed.
 WANTED: Final = """CREATE TEMP TABLE wanted AS SELECT DISTINCT o.arm AS arm, o.segment AS segment

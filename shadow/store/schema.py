@@ -142,6 +142,14 @@ MIGRATIONS: Final = (
         ),
     ),
     Migration("0007-sums-kept-while-writing", (*summed.TABLES, *summed.FILL, *summed.TRIGGERS)),
+    Migration(
+        "0008-odd-answers",
+        (
+            # Most rows have none: a report counts those that have some without reading the others.
+            "CREATE INDEX exchanges_odd ON exchanges (anomalies, exchange_id) WHERE anomalies <> '[]'",
+            "CREATE INDEX replays_odd ON replays (arm, anomalies, exchange_id) WHERE anomalies <> '[]'",
+        ),
+    ),
 )
 
 

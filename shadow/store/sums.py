@@ -44,7 +44,8 @@ class Share:
         self._draws = draws
         self._period = period
         self._arms = frozenset((scope.candidate, CONTROL)) if scope.candidate else None  # None: every one
-        self._conditions = [f"s.{dimension} = ?" for dimension, _ in scope.where]
+        self._dimensions = [dimension for dimension, _ in scope.where]
+        self._conditions = [f"s.{dimension} = ?" for dimension in self._dimensions]
         self._values = [value for _, value in scope.where]
 
     def traffic(self, by: tuple[Dimension, ...]) -> dict[Segment, Traffic]:
@@ -73,6 +74,16 @@ class Share:
                 ((last,),) = self._execute(queries.LAST_OF_ARM, within)
                 found[arm] = (first, last)
         return found
+
+    def odd(self) -> Iterator[tuple[str, str, int]]:
+        """Of the whole scope: arm, anomalies as a JSON array, and how many rows have just these."""
+        condition = "".join(f" AND COALESCE({queries.COLUMNS[dimension]}, '') = ?" for dimension in self._dimensions)
+        join = queries.OF_EXCHANGE if self._dimensions else ""
+        within = [*self._period.ids, *self._values]
+        yield from self._execute(queries.ODD_EXCHANGES.format(condition=condition), within)
+        for row in self._execute(queries.ODD_REPLAYS.format(join=join, condition=condition), within):
+            if self._arms is None or row[0] in self._arms:
+                yield row
 
     def add_up(self, breakdowns: Sequence[Breakdown]) -> None:
         """Add up the tried replays of this share, as finely as any breakdown asks."""

@@ -7,6 +7,7 @@ Every table is read with FINAL: a row may have been sent twice and not be merged
 
 from typing import Final
 
+from shadow.exchange import PRIMARY
 from shadow.report.gathering import CUTS
 from shadow.report.totals import Dimension
 from shadow.store import summed
@@ -42,6 +43,10 @@ _SIDES: Final = ", ".join(f"r.{side[0]}_{name}" for name, side in SIDES)
 HISTOGRAMS: Final = f"""SELECT r.arm, {{number}} AS number, side, bucket, sum(r.w)
     FROM {{database}}.replays AS r FINAL ARRAY JOIN {list(range(len(SIDES)))} AS side, [{_SIDES}] AS bucket
     WHERE bucket IS NOT NULL AND r.w IS NOT NULL AND {{condition}} GROUP BY r.arm, number, side, bucket"""
+ODD_EXCHANGES: Final = f"""SELECT '{PRIMARY}', ifNull(e.anomalies, '[]') AS words, count()
+    FROM {{database}}.exchanges AS e FINAL WHERE words != '[]' AND {{condition}} GROUP BY words"""
+ODD_REPLAYS: Final = """SELECT r.arm, ifNull(r.anomalies, '[]') AS words, count()
+    FROM {database}.replays AS r FINAL WHERE words != '[]' AND {condition} GROUP BY r.arm, words"""
 GROUPED: Final = (CELLS, HISTOGRAMS, OUTCOMES)
 # `place` is the number of an arm and segment; each cut is a bucket by it.
 _BELOW: Final = ", ".join(f"sum(w * ({side[0]}_{name} <= {{cut{at}}}))" for at, (name, side, _) in enumerate(CUTS))

@@ -63,6 +63,12 @@ class Share:
             traffic.add(traffic_of(known, kind, count, nano))
         return found
 
+    def odd(self) -> Rows:
+        """Arm, anomalies as a JSON array, and how many rows have just these."""
+        asked = self._said(queries.ODD_EXCHANGES, "e", queries.EXCHANGE)
+        asked += self._said(queries.ODD_REPLAYS, "r", queries.REPLAY)
+        return chain.from_iterable(self._ask(asked))
+
     def add_up(self, breakdowns: Sequence[Breakdown]) -> None:
         """Ask for all that is grouped by the segments of these breakdowns."""
         self._numbers = [_number(breakdown) for breakdown in breakdowns]

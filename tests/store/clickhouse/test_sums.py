@@ -46,7 +46,11 @@ def population() -> Iterator[Recorded]:
     for number in range(300):
         one = exchange(BEGUN + number, tenant=ODD[number] if number < len(ODD) else f"t{number}")
         seen = observation(usd(number), ttft_s=None if number % 3 else 0.1 * number)
-        yield Recorded(one, seen, (replay(one, seen=observation(usd(7 * number)), arm="canal"),))
+        again = observation(usd(7 * number))
+        if number % 5 == 0:
+            seen = dataclasses.replace(seen, anomalies=("usage_missing", "finish_missing")[: number % 3])
+            again = dataclasses.replace(again, anomalies=("capture_cut",))
+        yield Recorded(one, seen, (replay(one, seen=again, arm="canal"),))
     pending = exchange(BEGUN + 1)
     yield Recorded(pending, observation(), (), (Pending("ferry", 0.25, 7),))
     yield Recorded(
