@@ -2,14 +2,16 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 import yaml
 
 from shadow import cli
+from shadow.config import Config
 from shadow.configfile import parse
 from shadow.events import Event
 from shadow.exchange import ReplayOutcome
@@ -26,6 +28,7 @@ INSTALLED = {".venv", ".venv-litellm", ".venv-clients", "node_modules"}  # what 
 DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if not INSTALLED.intersection(path.parts))
 OPERATING = (ROOT / "deploy" / "operating.md").read_text()
 IN_OPERATING = set(re.findall(r"`([a-z_0-9]+)`", OPERATING))
+KEYS = get_type_hints(Config)
 SECRETS = {"FERRY_API_KEY": "sk-test"}
 
 
@@ -62,6 +65,26 @@ def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
     smallest, candidates = blocks("yaml")
     parse(smallest, tmp_path, SECRETS)
     assert parse(smallest + candidates, tmp_path, SECRETS).candidates[0].name == "ferry"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_keys_in_documents_exist(path: Path) -> None:
+    """A key path such as `store.max_bytes` that a document names is one of the configuration."""
+    named = re.findall(r"`([a-z_]+)((?:\.[a-zN_]+)+)(?::[^`]*)?`", path.read_text())
+    assert [f"{top}{rest}" for top, rest in named if top in KEYS and not is_key(KEYS[top], rest[1:].split("."))] == []
+
+
+def is_key(annotation: Any, parts: list[str]) -> bool:
+    """Whether a path leads to a field, through sections, lists of them (`N`) and mappings of them (any name)."""
+    if not parts:
+        return True
+    if is_dataclass(annotation):
+        hints = get_type_hints(annotation)
+        return parts[0] in hints and is_key(hints[parts[0]], parts[1:])
+    inner = [each for each in get_args(annotation) if each is not type(None)]
+    if get_origin(annotation) in (tuple, Mapping):
+        return is_key(inner[-1] if get_origin(annotation) is Mapping else inner[0], parts[1:])
+    return any(is_key(each, parts) for each in inner)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,9 +1,12 @@
 """The example configurations are valid, and the full one leaves no key out."""
 
+import json
+import runpy
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -13,6 +16,8 @@ from shadow.configfile import parse
 ROOT = Path(__file__).parents[1]
 FULL = ROOT / "config" / "shadow.yaml"
 EXAMPLES = sorted(path for path in ROOT.glob("config/*.yaml") if path.name not in ("tenants.yaml", "gates.yaml"))
+SCHEMAS = sorted(ROOT.glob("config/*.schema.json"))
+NAMING = sorted([*ROOT.glob("config/*.yaml"), *ROOT.glob("examples/quickstart/*.yaml")])
 
 
 @pytest.fixture
@@ -41,6 +46,47 @@ def test_the_full_example_shows_every_key() -> None:
         keys_of({"registry": yaml.safe_load(FULL.with_name("tenants.yaml").read_text())})
     )
     assert sorted(set(fields_of(Config)) - shown) == []
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the schemas that the program's records give now."""
+    directory = tmp_path_factory.mktemp("schemas")
+    runpy.run_path(str(ROOT / "config" / "schemas.py"))["main"](directory)
+    return directory
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.name)
+def test_a_schema_is_what_the_records_give(path: Path, made: Path) -> None:
+    """An editor knows what the program reads; `python config/schemas.py` writes them anew."""
+    assert path.read_text() == (made / path.name).read_text()
+
+
+@pytest.mark.parametrize("path", NAMING, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_fits_the_schema_that_it_names(path: Path) -> None:
+    """Each names one in its first line, as editors look for it, and has nothing that this would underline."""
+    named = path.read_text().partition("\n")[0].removeprefix("# yaml-language-server: $schema=")
+    jsonschema.validate(plain(path.read_text()), json.loads((path.parent / named).read_text()))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("upstream: {url: https://openrouter.ai}\nlisten: 8080", "8080"),
+        ("upstream: {url: https://openrouter.ai}\ndrain: 5", "drain"),
+        ("upstream: {url: https://openrouter.ai}\nstore: {max_bytes: much}", "much"),
+        ("store: {path: shadow.db}", "upstream"),
+    ],
+)
+def test_a_schema_underlines_mistakes(text: str, told: str) -> None:
+    """Of kinds, keys, sizes, and what is missing."""
+    with pytest.raises(jsonschema.ValidationError, match=told):
+        jsonschema.validate(plain(text), json.loads((ROOT / "config" / "shadow.schema.json").read_text()))
+
+
+def plain(text: str) -> object:
+    """A YAML text as JSON has it: dates are text."""
+    return json.loads(json.dumps(yaml.safe_load(text), default=str))
 
 
 def keys_of(node: object) -> Iterator[str]:
