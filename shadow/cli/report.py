@@ -48,9 +48,16 @@ BREAKDOWNS: Final[tuple[tuple[Dimension, ...], ...]] = (("tenant",), ("feature",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Judge by the margins in this file, and exit with 1 where a candidate does not hold them.",
 )
+@click.option("--full", is_flag=True, help="Text with every figure and what the words mean; other formats have all.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 def report(
-    config_path: Path | None, db: Path | None, style: str, gate_path: Path | None, out: Path | None, **scope: Any
+    config_path: Path | None,
+    db: Path | None,
+    style: str,
+    gate_path: Path | None,
+    full: bool,
+    out: Path | None,
+    **scope: Any,
 ) -> None:
     """Compare the candidates with the primary: cost, latency, errors, answers.
 
@@ -83,7 +90,7 @@ def report(
     except StoreError as error:
         hint = "; give a configuration with -c" if db and isinstance(error, ForeignFileError) else ""
         fail(f"{error}{hint}", EXIT_STORE)
-    rendered = _rendered(found, style, on_terminal=out is None and sys.stdout.isatty())
+    rendered = _rendered(found, style, on_terminal=out is None and sys.stdout.isatty(), full=full)
     if out is None:
         click.echo(rendered, nl=False)
     else:
@@ -93,7 +100,7 @@ def report(
         sys.exit(EXIT_GATE)
 
 
-def _rendered(found: "Report", style: str, *, on_terminal: bool) -> str:
+def _rendered(found: "Report", style: str, *, on_terminal: bool, full: bool) -> str:
     from shadow.report import as_csv, as_json, as_markdown, text
 
     match style:
@@ -104,7 +111,7 @@ def _rendered(found: "Report", style: str, *, on_terminal: bool) -> str:
         case "markdown":
             return as_markdown.render(found)
     width = shutil.get_terminal_size().columns if on_terminal else TEXT_COLUMNS
-    return text.render(found, width, colour=on_terminal and "NO_COLOR" not in os.environ)
+    return text.render(found, width, colour=on_terminal and "NO_COLOR" not in os.environ, full=full)
 
 
 def _compared(where: "Source", asked: Scope, gates: "Gates", *, always_broken_down: bool) -> "Report":

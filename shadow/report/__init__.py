@@ -18,5 +18,6 @@ The modules in the order in which figures flow:
     as_json, as_csv
                  the comparison for programs
     text, as_markdown
-                 the comparison for people, with `overall`, `segments`, `names`, `figures` and `layout` under them
+                 the comparison for people, with these under them: `brief`, `overall`, `segments`, `names`, `figures`
+                 and `layout`
 """

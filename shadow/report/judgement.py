@@ -45,16 +45,33 @@ def judgement(one: SegmentComparison, width: int, paint: Paint, figures: Figures
     yield from wrapped(takes(one), width, "  ", "    ")
 
 
-def rows_of(one: SegmentComparison, figures: Figures) -> list[list[Cell]]:
-    """Every measure that is judged, below a heading."""
+def rows_of(one: SegmentComparison, figures: Figures, *, known: bool = False) -> list[list[Cell]]:
+    """Every measure that is judged, below a heading; only those with a figure where these are asked for."""
     heads = ("verdict", "", "difference", "margin")
-    return [[Cell(head, "faint") for head in heads], *(_row(verdict, figures) for verdict in one.verdicts)]
+    chosen = (of for of in one.verdicts if not (known and isinstance(of.difference, Unknown)))
+    return [[Cell(head, "faint") for head in heads], *(_row(verdict, figures) for verdict in chosen)]
 
 
 def takes(one: SegmentComparison) -> str:
     """What it takes for verdicts where there are none."""
-    waiting = [f"{NAMES[of.measure]} {needs(of)}" for of in one.verdicts if of.more_pairs is not None]
-    return f"For a verdict it takes about so many more pairs: {'; '.join(waiting)}." if waiting else ""
+    waiting = [of for of in one.verdicts if of.more_pairs is not None]
+    lengths = {None if of.days is None else days(of.days) for of in waiting}
+    together = next(iter(lengths)) if len(lengths) == 1 else None  # said once, where it is the same for all
+    if together is not None:
+        needed = [f"{NAMES[of.measure]} {count(of.more_pairs or 0)}" for of in waiting]
+    else:
+        needed = [f"{NAMES[of.measure]} {needs(of)}" for of in waiting]
+    within = f", {together} for each" if together else ""
+    return f"For a verdict it takes about so many more pairs{within}: {'; '.join(needed)}." if needed else ""
+
+
+def unjudged(one: SegmentComparison) -> str:
+    """What has no figure to judge by, and why not."""
+    by: dict[str, list[str]] = {}
+    for verdict in one.verdicts:
+        if isinstance(verdict.difference, Unknown):
+            by.setdefault(verdict.difference.reason, []).append(NAMES[verdict.measure])
+    return f"No figure to judge by: {'; '.join(f'{_listed(of)} ({why})' for why, of in by.items())}." if by else ""
 
 
 def needs(verdict: Verdict) -> str:

@@ -1,6 +1,6 @@
 """One candidate beside the primary over the whole scope: cost, speed, errors, coverage. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +32,7 @@ def overall(comparison: Comparison, width: int, paint: Paint, figures: Figures) 
     """The lines of a candidate's own block."""
     one = comparison.overall
     yield paint(f"{safe(comparison.arm)} beside the primary", "title")
-    yield from _table(rows(comparison, figures), width, paint)
+    yield from fitted(rows(comparison, figures), width, paint)
     yield ""
     yield from judgement(one, width, paint, figures)
     yield ""
@@ -42,18 +42,34 @@ def overall(comparison: Comparison, width: int, paint: Paint, figures: Figures) 
 
 def rows(comparison: Comparison, figures: Figures) -> list[list[Cell]]:
     """The comparison as a table, below a heading."""
-    heads = ("", "primary", safe(comparison.arm, ARM_MOST), "change", "difference (95 %)")
-    every = [Row(*(Cell(head, "faint") for head in heads)), *_rows(comparison.overall, figures)]
-    return [[row.label, row.primary, row.candidate, row.change, row.difference] for row in every]
+    return headed(comparison.arm, _rows(comparison.overall, figures))
+
+
+def headed(arm: str, every: Iterable[Row]) -> list[list[Cell]]:
+    """Rows below their heading."""
+    heads = Row(*(Cell(head, "faint") for head in ("", "primary", safe(arm, ARM_MOST), "change", "difference (95 %)")))
+    return [[row.label, row.primary, row.candidate, row.change, row.difference] for row in (heads, *every)]
 
 
 def sentences(one: SegmentComparison) -> list[str]:
     """What the table is over, and what it is not."""
-    every = (_counted(one), _accounted(one.coverage), _unprojected(one), *_because(one.coverage))
-    return [line for line in every if line]
+    return [*counted(one), *because(one.coverage)]
 
 
-def _table(cells: list[list[Cell]], width: int, paint: Paint) -> Iterator[str]:
+def counted(one: SegmentComparison) -> list[str]:
+    """What was counted: errors, every exchange, and what no pair speaks for."""
+    return [line for line in (_errors(one), _accounted(one.coverage), _unprojected(one)) if line]
+
+
+def because(coverage: Coverage) -> Iterator[str]:
+    """Why exchanges ended as they did, outcome by outcome."""
+    for outcome in ORDER:
+        reasons = [f"{reason} {count(number)}" for of, reason, number in coverage.reasons if of == outcome]
+        if reasons:
+            yield f"{outcome}: {', '.join(reasons)}"
+
+
+def fitted(cells: list[list[Cell]], width: int, paint: Paint) -> Iterator[str]:
     """All in one line each; where that is too wide, intervals in a second line under their figure."""
     if max(map(columns, table(cells, painter(False)))) <= width:
         yield from table(cells, paint)
@@ -83,16 +99,17 @@ def _rows(one: SegmentComparison, figures: Figures) -> Iterator[Row]:
     if one.tpot.pairs:
         yield from _latency("a token, s", one.tpot, figures)
     yield Row(Cell("errors"))
-    yield Row(
-        Cell("  rate †"),
-        figures.share(one.primary_errors.rate),
-        figures.share(one.candidate_errors.rate),
-        difference=figures.points(one.more_errors),
-    )
+    yield rate("  rate †", one, figures)
     yield Row(
         Cell("  available †"), *(figures.share(of.availability) for of in (one.primary_errors, one.candidate_errors))
     )
     yield from _differing(one, figures)
+
+
+def rate(label: str, one: SegmentComparison, figures: Figures) -> Row:
+    """The error rates of both arms."""
+    primary, candidate = figures.share(one.primary_errors.rate), figures.share(one.candidate_errors.rate)
+    return Row(Cell(label), primary, candidate, difference=figures.points(one.more_errors))
 
 
 def _differing(one: SegmentComparison, figures: Figures) -> Iterator[Row]:
@@ -108,13 +125,23 @@ def _differing(one: SegmentComparison, figures: Figures) -> Iterator[Row]:
 
 
 def _cost(cost: CostComparison, figures: Figures) -> Iterator[Row]:
-    pairs = "this pair" if cost.pairs == 1 else f"these {many(cost.pairs, 'pair')}" if cost.pairs else "no pairs"
-    sums = figures.dollars(cost.primary_usd), figures.dollars(cost.candidate_usd), figures.ratio(cost)
-    yield Row(Cell(f"  {pairs}"), *sums, figures.dollars(cost.difference_usd))
+    yield paid(cost, figures)
     thousand = figures.amount(cost.mean_difference_usd, 1000)
     yield Row(Cell("  per 1,000 exchanges *"), change=figures.change(cost), difference=thousand)
     yield Row(Cell("  all eligible, this period *"), difference=figures.amount(cost.projected_usd))
-    yield Row(Cell("  all eligible, 30 days *"), difference=figures.amount(cost.monthly_usd))
+    yield in_a_month(cost, figures)
+
+
+def paid(cost: CostComparison, figures: Figures) -> Row:
+    """The sums over pairs."""
+    pairs = "this pair" if cost.pairs == 1 else f"these {many(cost.pairs, 'pair')}" if cost.pairs else "no pairs"
+    sums = figures.dollars(cost.primary_usd), figures.dollars(cost.candidate_usd), figures.ratio(cost)
+    return Row(Cell(f"  {pairs}"), *sums, figures.dollars(cost.difference_usd))
+
+
+def in_a_month(cost: CostComparison, figures: Figures) -> Row:
+    """What a move would change in thirty days."""
+    return Row(Cell("  all eligible, 30 days *"), difference=figures.amount(cost.monthly_usd))
 
 
 def _latency(name: str, latency: LatencyComparison, figures: Figures) -> Iterator[Row]:
@@ -130,7 +157,7 @@ def _latency(name: str, latency: LatencyComparison, figures: Figures) -> Iterato
     yield Row(Cell("  mean *"), difference=figures.difference(latency.mean_difference_s))
 
 
-def _counted(one: SegmentComparison) -> str:
+def _errors(one: SegmentComparison) -> str:
     primary, candidate = one.primary_errors, one.candidate_errors
     said = f"Errors: {count(primary.errors)} of {many(primary.calls, 'model call')} at the primary"
     said += f" ({count(primary.aside)} cancelled ones apart), "
@@ -177,10 +204,3 @@ def _unprojected(one: SegmentComparison) -> str:
         return ""
     cost = "of unknown cost" if isinstance(apart.primary_usd, Unknown) else f"{dollars(apart.primary_usd)} USD"
     return f"Not projected, for they could not be drawn: {many(apart.exchanges, 'exchange')}, {cost} at the primary."
-
-
-def _because(coverage: Coverage) -> Iterator[str]:
-    for outcome in ORDER:
-        because = [f"{reason} {count(number)}" for of, reason, number in coverage.reasons if of == outcome]
-        if because:
-            yield f"{outcome}: {', '.join(because)}"

@@ -1,13 +1,15 @@
 """The report for people, in a terminal or a pipe. Pure: the width and whether to use colours are arguments.
 
 First what a move would change, one line for each candidate; then what was carried, if it is broken down; then each
-candidate in full, with its segments.
+candidate, with its segments. Each is brief, so that the beginning does not leave the screen, unless it is asked for in
+full: every quantile, all estimates, how answers differ, and what the words mean.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from shadow.report.brief import brief
 from shadow.report.comparison import Comparison, Report
 from shadow.report.costs import DAY_S
 from shadow.report.estimates import Unknown
@@ -42,6 +44,10 @@ exact, both arms' cost of the very same requests. Figures with * are estimates f
 counts for as many exchanges as its chance of being drawn says, and brackets hold a 95 % interval for which the turns of
 a conversation are one draw. Uncached means every prompt token at its uncached price, so that a warm cache is not taken
 for a saving. An error is a model call without a whole, good answer; at a candidate, a replay that failed."""
+BRIEF: Final = """A pair is one request that both arms answered well; sums over pairs are exact. Figures with * are
+estimates for the eligible traffic, the calls that could have been replayed; brackets hold a 95 % interval. Beside
+medians stands the difference of means. Add --full for every quantile, all estimates, how answers differ, and what the
+words mean."""
 ANSWERS: Final = """‡ Beside the candidate's answers stand the control's, the primary's model asked once more; where
 there is none, the primary's own where they can be asked the same. The difference is what is above that."""
 VERDICTS: Final = """A verdict compares the interval of a difference with its margin: within it on both sides is
@@ -67,7 +73,7 @@ SPARE: Final = (7, 2, 5)
 PLAIN: Final = painter(False)
 
 
-def render(report: Report, width: int = 100, colour: bool = False) -> str:
+def render(report: Report, width: int = 100, colour: bool = False, full: bool = False) -> str:
     """The report in lines of about `width` columns, with a newline at the end."""
     width, paint, figures = max(width, WIDTH_LEAST), painter(colour), Figures()
     lines = [*header(report, width, paint)]
@@ -77,16 +83,19 @@ def render(report: Report, width: int = 100, colour: bool = False) -> str:
         for one in report.accounts:
             lines += carried(one, width, paint, figures)
     for comparison in report.candidates:
-        lines += ["", *overall(comparison, width, paint, figures)]
+        block = overall if full else brief
+        lines += ["", *block(comparison, width, paint, figures)]
         for table_ in comparison.tables:
             lines += by_segment(comparison.arm, table_, width, paint, figures)
-    lines += legend(report, width, figures)
+    lines += legend(report, width, figures, full=full)
     return "\n".join(lines) + "\n"
 
 
-def legend(report: Report, width: int, figures: Figures) -> Iterator[str]:
+def legend(report: Report, width: int, figures: Figures, *, full: bool = True) -> Iterator[str]:
     """What the words and signs mean, those of unknown figures last."""
-    if report.candidates:
+    if report.candidates and not full:
+        yield from ("", *wrapped(BRIEF, width))
+    elif report.candidates:
         yield from ("", *wrapped(LEGEND, width))
         if any(one.overall.disagreements for one in report.candidates):
             yield from wrapped(ANSWERS, width)
