@@ -24,8 +24,9 @@ from shadow.store.errors import Trouble
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-INSTALLED = {".venv", ".venv-litellm", ".venv-clients", "node_modules"}  # what others wrote
+INSTALLED = {".venv", ".venv-litellm", ".venv-clients", "node_modules", ".pytest_cache"}  # what others wrote
 DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if not INSTALLED.intersection(path.parts))
+METRICS = (ROOT / "deploy" / "prometheus" / "metrics.md").read_text()
 OPERATING = (ROOT / "deploy" / "operating.md").read_text()
 IN_OPERATING = set(re.findall(r"`([a-z_0-9]+)`", OPERATING))
 KEYS = get_type_hints(Config)
@@ -96,8 +97,8 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def test_the_table_of_metrics_is_complete() -> None:
-    """Every metric of both processes is in the README with its labels, and none that does not exist."""
-    table = README.partition("| metric |")[2]
+    """Every metric of both processes is on the page of metrics with its labels, and none that does not exist."""
+    table = METRICS.partition("| metric |")[2]
     listed = dict(re.findall(r"`(shadow_[a-z_]+)(?:\{([a-z_,]+)\})?`", table))
     registries = (forwarded.Metrics(()).registry, recorded.Metrics().registry)
     collectors = [collector for registry in registries for collector in registry._collector_to_names]
@@ -107,7 +108,7 @@ def test_the_table_of_metrics_is_complete() -> None:
 def test_every_metric_is_on_a_dashboard() -> None:
     """What is worth counting is worth seeing: each metric of the table is in a panel of deploy/grafana."""
     shown = "".join(path.read_text() for path in (ROOT / "deploy" / "grafana").glob("*.json"))
-    listed = re.findall(r"`(shadow_[a-z_]+)(?:\{[a-z_,]+\})?`", README.partition("| metric |")[2])
+    listed = re.findall(r"`(shadow_[a-z_]+)(?:\{[a-z_,]+\})?`", METRICS.partition("| metric |")[2])
     assert [name for name in listed if not re.search(rf"\b{name}(_bucket|_sum|_count)?\b", shown)] == []
 
 
@@ -170,3 +171,24 @@ def test_links_to_sections_lead_to_one(path: Path) -> None:
         linked = path.parent / target if target else path
         headings = re.findall(r"^#+ (.+)$", linked.read_text(), re.MULTILINE)
         assert section in {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}, target
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_metrics_in_documents_exist(path: Path) -> None:
+    """A metric that a document names, with any labels of it, is in the table of metrics."""
+    listed = dict(re.findall(r"`(shadow_[a-z_]+)(?:\{([a-z_,]+)\})?`", METRICS.partition("| metric |")[2]))
+    for name, labels in re.findall(r"(?<![\w.(])(shadow_[a-z_]+[a-z])(?:\{([^}]*)\})?", path.read_text()):
+        assert name in listed, name
+        assert set(re.findall(r"([a-z_]+)(?==|,|$)", re.sub(r'"[^"]*"', "", labels))) <= {*listed[name].split(",")}
+
+
+def test_the_readme_is_a_map() -> None:
+    """It leads to every other page of the project, and is short enough to be read."""
+    assert len(README.splitlines()) <= 250
+    reached, found = set[Path](), {ROOT / "README.md"}
+    while found - reached:
+        page = (found - reached).pop()
+        reached.add(page)
+        links = re.findall(r"\]\((?!https?://|#)([^)#]+\.md)", page.read_text())
+        found |= {(page.parent / link).resolve() for link in links}
+    assert set(DOCUMENTS) - reached == set()
