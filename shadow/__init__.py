@@ -26,6 +26,7 @@ The modules in the order in which data flows:
     store         rows and their queries, in SQLite
     inventory     pure: what the traffic uses → what a migration has to plan for
     report        pure: stored rows → comparison → text and JSON
+    page          pure: comparison, inventory → one HTML document
     demo          stand-in providers and a workload
 """
 

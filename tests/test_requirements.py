@@ -11,8 +11,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
 WANTED = {
-    "requirements.txt": [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["otel"]],
+    "requirements.txt": [*PROJECT["project"]["dependencies"], *EXTRAS["otel"], *EXTRAS["report"]],
     "build-requirements.txt": [*PROJECT["build-system"]["requires"], "uv"],
 }
 LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; [^\\]*)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 import click
 
+from shadow import page
 from shadow.cli.ends import EXIT_STORE, fail, read, write
 from shadow.cli.options import Condition, Moment, config_option
 from shadow.report.totals import Scope
@@ -24,7 +25,11 @@ TEXT_COLUMNS: Final = 100  # in a pipe or a file
 @click.option("--until", type=Moment(), help="Up to this time.")
 @click.option("--where", type=Condition(), multiple=True, help="Only exchanges with KEY=VALUE; may be repeated.")
 @click.option(
-    "--format", "style", type=click.Choice(["text", "markdown", "json", "csv"]), default="text", show_default=True
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown", "json", "csv", "html"]),
+    default="text",
+    show_default=True,
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 def inventory(config_path: Path | None, db: Path | None, style: str, out: Path | None, **scope: Any) -> None:
@@ -45,6 +50,8 @@ def inventory(config_path: Path | None, db: Path | None, style: str, out: Path |
 
     if (config_path is None) == (db is None):
         raise click.UsageError("give either -c CONFIG or --db PATH")
+    if style == "html" and not page.INSTALLED:
+        raise click.UsageError(page.MISSING)
     os.nice(NICENESS)
     asked = Scope(**scope)
     if asked.since and asked.until and asked.until <= asked.since:
@@ -59,6 +66,10 @@ def inventory(config_path: Path | None, db: Path | None, style: str, out: Path |
         on_terminal = out is None and sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if on_terminal else TEXT_COLUMNS
         rendered = formats.text(document, width, colour=on_terminal and "NO_COLOR" not in os.environ)
+    elif style == "html":
+        from shadow.page.page import inventory as page_of
+
+        rendered = page_of(document)
     else:
         render = {"markdown": formats.markdown, "json": formats.as_json, "csv": formats.as_csv}[style]
         rendered = render(document)

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
+from shadow import page
 from shadow.cli.ends import EXIT_GATE, EXIT_STORE, fail, read, read_gates, write
 from shadow.cli.options import Breakdown, Condition, Moment, config_option
 from shadow.report.totals import Dimension, Scope
 
 if TYPE_CHECKING:
+    from shadow.config import Config
     from shadow.report.comparison import Report
+    from shadow.report.examples import Example
     from shadow.report.gates import Gates
+    from shadow.report.totals import Totals
     from shadow.store.source import Source
 
 REPORT_NICENESS: Final = 10  # in a pod, requests come first
-PROGRAMS: Final = ("json", "csv")  # formats in which all breakdowns are there unless one is asked for
+BROKEN_DOWN: Final = ("json", "csv", "html")  # formats in which all breakdowns are there unless one is asked for
 TEXT_COLUMNS: Final = 100  # of a report in a pipe or a file
 BREAKDOWNS: Final[tuple[tuple[Dimension, ...], ...]] = (("tenant",), ("feature",), ("model",))
 
@@ -34,13 +38,24 @@ BREAKDOWNS: Final[tuple[tuple[Dimension, ...], ...]] = (("tenant",), ("feature",
     type=Breakdown(),
     multiple=True,
     help="Break down by tenant, feature, plan or model, or a combination such as tenant,feature; may be repeated. "
-    "Where not given, JSON and CSV have tenant, feature and model, and text breaks down only traffic without replays.",
+    "Where not given, JSON, CSV and HTML have tenant, feature and model, and others break down only traffic without "
+    "replays.",
 )
 @click.option("--since", type=Moment(), help="From this time on: ISO 8601, or an age such as 7d.")
 @click.option("--until", type=Moment(), help="Up to this time.")
 @click.option("--where", type=Condition(), multiple=True, help="Only exchanges with KEY=VALUE; may be repeated.")
 @click.option(
-    "--format", "style", type=click.Choice(["text", "markdown", "json", "csv"]), default="text", show_default=True
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown", "json", "csv", "html"]),
+    default="text",
+    show_default=True,
+)
+@click.option(
+    "--examples/--no-examples",
+    default=True,
+    show_default=True,
+    help="In HTML, show a few kept pairs that disagree: of tenants that consent, from this pod's database.",
 )
 @click.option(
     "--gate",
@@ -57,6 +72,7 @@ def report(
     gate_path: Path | None,
     full: bool,
     out: Path | None,
+    examples: bool,
     **scope: Any,
 ) -> None:
     """Compare the candidates with the primary: cost, latency, errors, answers.
@@ -65,6 +81,7 @@ def report(
     shadow report -c shadow.yaml --since 7d
     shadow report --db shadow.db --by tenant,feature --where tenant=acme --format json
     shadow report -c shadow.yaml --candidate ferry --gate gates.yaml
+    shadow report -c shadow.yaml --since 30d --format html --out report.html
 
     Where the configuration names a ClickHouse, the rows of all pods are read there; --db reads one pod's.
     """
@@ -80,17 +97,23 @@ def report(
     asked = Scope(**scope)
     if asked.since and asked.until and asked.until <= asked.since:
         raise click.UsageError("--until must be later than --since")
+    if style == "html" and not page.INSTALLED:
+        raise click.UsageError(page.MISSING)
     config = None if config_path is None else read(config_path, secrets=False)
     gates = GATES if gate_path is None else read_gates(gate_path)
     where = cast("Path", db) if config is None else source(config.store)
     try:
-        found = _compared(where, asked, gates, always_broken_down=style in PROGRAMS)
+        found, totals = _compared(where, asked, gates, always_broken_down=style in BROKEN_DOWN)
         if not found.candidates:
             _check_candidate(where, asked, {one.name for one in config.arms} if config else set())
+        pairs = _examples(cast("Path", db), config, asked) if style == "html" and examples else ()
     except StoreError as error:
         hint = "; give a configuration with -c" if db and isinstance(error, ForeignFileError) else ""
         fail(f"{error}{hint}", EXIT_STORE)
-    rendered = _rendered(found, style, on_terminal=out is None and sys.stdout.isatty(), full=full)
+    if style == "html":
+        rendered = _page(found, totals, pairs)
+    else:
+        rendered = _rendered(found, style, on_terminal=out is None and sys.stdout.isatty(), full=full)
     if out is None:
         click.echo(rendered, nl=False)
     else:
@@ -114,16 +137,34 @@ def _rendered(found: "Report", style: str, *, on_terminal: bool, full: bool) -> 
     return text.render(found, width, colour=on_terminal and "NO_COLOR" not in os.environ, full=full)
 
 
-def _compared(where: "Source", asked: Scope, gates: "Gates", *, always_broken_down: bool) -> "Report":
+def _page(found: "Report", totals: "Totals", pairs: "tuple[Example, ...]") -> str:
+    from shadow.page.page import render
+
+    return render(found, totals, pairs)
+
+
+def _examples(db: Path | None, config: "Config | None", asked: Scope) -> "tuple[Example, ...]":
+    """Kept pairs that disagree: where there is a configuration, of those who consent today. ClickHouse has none."""
+    from shadow.store.examples import read
+
+    if config is None:
+        return read(cast("Path", db), asked)
+    kept = config.capture.bodies == "consented" and config.store.path.exists()
+    consenting = {name for name, tenant in config.registry.tenants.items() if tenant.bodies}
+    return read(config.store.path, asked, consenting) if kept else ()
+
+
+def _compared(where: "Source", asked: Scope, gates: "Gates", *, always_broken_down: bool) -> "tuple[Report, Totals]":
     """The report. Of traffic without replays the breakdowns are all there is, and nobody need ask for them."""
     from shadow.report.comparison import compare
     from shadow.store.source import read
 
     if always_broken_down and not asked.breakdowns:
         asked = replace(asked, breakdowns=BREAKDOWNS)
-    found = compare(read(where, asked), asked, gates)
+    totals = read(where, asked)
+    found = compare(totals, asked, gates)
     if asked.breakdowns or found.candidates or not found.traffic.exchanges:
-        return found
+        return found, totals
     return _compared(where, asked, gates, always_broken_down=True)
 
 

@@ -33,7 +33,7 @@ NONE_YET: Final = "No model calls in this period. Send some through the sidecar,
 def text(document: Document, width: int, *, colour: bool = False) -> str:
     """The document for a terminal: numbers in columns, names and what they mean under them."""
     paint = painter(colour)
-    lines = [paint("Inventory", "title"), _period(document), ""]
+    lines = [paint("Inventory", "title"), period(document), ""]
     for one in document.sections if document.calls else ():
         lines += [*_text_section(one, width, paint), ""]
     return "\n".join(lines[:-1]) + "\n" if document.calls else f"{lines[0]}\n{NONE_YET}"
@@ -41,7 +41,7 @@ def text(document: Document, width: int, *, colour: bool = False) -> str:
 
 def markdown(document: Document) -> str:
     """The document for a wiki."""
-    lines = ["# Inventory", "", _period(document) if document.calls else NONE_YET.strip()]
+    lines = ["# Inventory", "", period(document) if document.calls else NONE_YET.strip()]
     for one in document.sections if document.calls else ():
         lines += ["", f"## {one.title}", "", one.meaning, "", *_markdown_table(one)]
         if one.omitted:
@@ -104,7 +104,8 @@ def shown(value: Value, kind: str) -> str:
             return count(int(value))
 
 
-def _period(document: Document) -> str:
+def period(document: Document) -> str:
+    """How many calls the document is about, and from when."""
     if document.first_at is None or document.last_at is None:
         return many(document.calls, "model call")
     return f"{many(document.calls, 'model call')} from {document.first_at:%Y-%m-%d} to {document.last_at:%Y-%m-%d}, UTC"

@@ -10,7 +10,7 @@ from shadow.mirror.mirror import Mirror
 from shadow.record.erasures import Erasures
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
-from shadow.record.reports import Reports
+from shadow.record.reports import Reports, style_of
 from shadow.record.run import ordered
 from shadow.record.stored import RefusedError, StoredReplays
 
@@ -31,6 +31,9 @@ def application(
         metrics.show(mirror.states(), paused=mirror.paused, unsettled=mirror.unsettled)
         page = await asyncio.to_thread(metrics.expose, style)  # up to 0.4 s, while candidates are being timed
         return web.Response(body=page, headers={"Content-Type": style.content_type})
+
+    async def report(request: web.Request) -> web.Response:
+        return await reports.page(request, style_of(request.headers.get("Accept", "")))
 
     async def pause(_: web.Request) -> web.Response:
         mirror.pause()
@@ -59,7 +62,7 @@ def application(
     app = web.Application(client_max_size=largest_batch)
     app.router.add_post("/exchanges", inbox.receive)
     app.router.add_get("/metrics", expose)
-    app.router.add_get("/", partial(reports.page, style="text"))
+    app.router.add_get("/", report)
     app.router.add_get("/report.json", partial(reports.page, style="json"))
     app.router.add_post("/-/pause", pause)
     app.router.add_post("/-/resume", resume)

@@ -14,10 +14,13 @@ from typing import Final, Literal
 from aiohttp import web
 from multidict import MultiMapping
 
+from shadow.page import INSTALLED
+
 OPTIONS: Final = ("candidate", "by", "since", "until", "where")  # as of `shadow report`
 TIME_S: Final = 25.0  # the admin port waits a little longer
 WRONG_USAGE: Final = 2  # the command's exit code
-TYPES: Final = {"json": "application/json", "text": "text/plain"}
+TYPES: Final = {"json": "application/json", "text": "text/plain", "html": "text/html"}
+Style = Literal["json", "text", "html"]
 
 
 class Reports:
@@ -28,9 +31,11 @@ class Reports:
         self._command = command
         self._turn = asyncio.Semaphore(1)
 
-    async def page(self, request: web.Request, style: Literal["json", "text"]) -> web.Response:
+    async def page(self, request: web.Request, style: Style) -> web.Response:
         """The report that the query's parameters ask for; 400 where they are wrong, 503 where it takes too long."""
         options = [f"--{name}={value}" for name, value in asked(request.query)]
+        if style == "html":
+            options.append("--no-examples")  # who may see figures need not be who may read prompts
         try:
             async with asyncio.timeout(TIME_S), self._turn:
                 code, out, told = await self._run(f"--db={self._database}", f"--format={style}", *options)
@@ -56,6 +61,11 @@ class Reports:
             await process.wait()
             raise
         return await process.wait(), out, told
+
+
+def style_of(accept: str) -> Style:
+    """HTML for a browser, where it can be made; plain text for everything else."""
+    return "html" if INSTALLED and "text/html" in accept else "text"
 
 
 def asked(query: MultiMapping[str]) -> list[tuple[str, str]]:

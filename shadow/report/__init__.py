@@ -14,6 +14,7 @@ The modules in the order in which figures flow:
     verdicts     better, worse, equivalent or inconclusive, from the interval beside the margin
     comparison   all of it, candidate by candidate and segment by segment
     oddities     what was odd about answers, in words
+    examples     pairs that disagree, as they were kept: of no use but to look at
     judgement    verdicts in words, and what did not hold
     as_json, as_csv
                  the comparison for programs

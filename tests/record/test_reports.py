@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from shadow.record.reports import Reports
+from shadow.record.reports import Reports, style_of
 from shadow.store.sqlite import SQLiteStore
 from tests.store.samples import recorded
 
@@ -31,6 +31,7 @@ async def get() -> AsyncIterator[Get]:
     async def get(reports: Reports, target: str) -> ClientResponse:
         app = web.Application()
         app.router.add_get("/", partial(reports.page, style="text"))
+        app.router.add_get("/page", partial(reports.page, style="html"))
         app.router.add_get("/report.json", partial(reports.page, style="json"))
         client: TestClient[web.Request, web.Application] = TestClient(TestServer(app))
         clients.append(client)
@@ -87,3 +88,25 @@ async def test_a_report_that_takes_too_long_is_given_up(
     answer = await get(hanging, "/")
     assert answer.status == 503
     assert "takes too long" in await answer.text()
+
+
+@pytest.mark.parametrize(
+    ("accept", "style"),
+    [("text/html,application/xhtml+xml,*/*;q=0.8", "html"), ("*/*", "text"), ("text/plain", "text"), ("", "text")],
+)
+def test_browsers_get_a_page(accept: str, style: str) -> None:
+    """Who asks for HTML gets it; curl and scripts get text, as before."""
+    assert style_of(accept) == style
+
+
+def test_without_the_extra_browsers_get_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that can be read is better than a page that cannot be made."""
+    monkeypatch.setattr("shadow.record.reports.INSTALLED", False)
+    assert style_of("text/html") == "text"
+
+
+async def test_the_report_is_a_page(database: Path, get: Get) -> None:
+    """The same that `shadow report --format html` writes."""
+    answer = await get(Reports(database), "/page")
+    assert (answer.status, answer.content_type) == (200, "text/html")
+    assert "How sure are we?" in await answer.text()
