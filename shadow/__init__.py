@@ -11,6 +11,7 @@ The modules in the order in which data flows:
     tasks         background tasks that neither vanish nor fail in silence
     egress        the proxy on the way out of the pod, where the environment names one
     probing       whether what a configuration names can be reached
+    rereading     a configuration read again and compared, in a process of its own
     reload        a changed configuration, taken over while the service runs
     supervision   the recorder as a child: started again whenever it ends
     service       starts, supervises and drains the two processes

@@ -1,17 +1,12 @@
 """YAML → configuration. Every mistake is named by its key path, all of them at once.
 
-`python -m shadow.configfile PATH` prints the configuration in a file as a pickle, for the service that reads it anew;
-with mistakes, it prints these on standard error and ends with 2.
-
 `read` a file, `parse` its text; both raise `ConfigError`. `${VAR}` in any text is replaced from the environment; paths
 are relative to the configuration's own directory. Keys that this release does not act on are refused like any unknown
 key.
 """
 
 import os
-import pickle
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -285,18 +280,3 @@ def _join(where: str, key: object) -> str:
 
 def _said(error: Exception) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-
-
-def main(path: Path) -> int:
-    """What `python -m shadow.configfile` does; its exit code."""
-    try:
-        config = parse(read(path), path.parent.absolute())
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    sys.stdout.buffer.write(pickle.dumps(config))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

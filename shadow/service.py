@@ -51,11 +51,12 @@ async def serve(config: Config, path: Path) -> None:
     secret = read_or_create_secret(config.fingerprint_secret_path)
     _allow_many_connections()
     stop = asyncio.Event()
-    loop, reloading = asyncio.get_running_loop(), Reloading(config, path)
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     with _private_directory() as private:
         recorder = RecorderProcess(config, private)
+        reloading = Reloading(path, recorder.config)
         supervision = spawn(recorder.supervise(), "supervision")  # first: the recorder takes longest to be ready
         try:
             forwarder = await _started(config, secret, recorder.socket, reloading)

@@ -11,6 +11,7 @@ from typing import Final
 from shadow.config import Config
 from shadow.events import Event
 from shadow.log import tell
+from shadow.reload import Renewed
 from shadow.tasks import spawn
 
 FIRST_RESTART_S: Final = 0.1  # a recorder that was killed is back before the handoff holds much
@@ -22,29 +23,24 @@ RECORDER_STOP_S: Final = 5.0  # to close pending replays and the store; after th
 
 
 class RecorderProcess:
-    """The recorder as a child process: one at a time, restarted until `stop`."""
+    """The recorder as a child process: one at a time, restarted until `stop`. `config` is the pickle it works by."""
 
     def __init__(self, config: Config, private: Path) -> None:
         self.socket = private / "recorder.sock"
         self._process: asyncio.subprocess.Process | None = None
         # The very records this process works by: a restart must not find other ones in a file that was edited since.
-        self._config = private / "config.pickle"
-        self._kept = 0  # how many configurations were kept
-        self._keep(config)
+        self.config = private / "config.pickle"
+        self.config.write_bytes(pickle.dumps(config))
+        self._adopted = 0  # how many others have taken its place
 
-    def _keep(self, config: Config) -> None:
-        draft = self._config.with_suffix(".draft")
-        draft.write_bytes(pickle.dumps(config))
-        draft.replace(self._config)
-        self._kept += 1
-
-    async def adopt(self, config: Config) -> None:
+    async def adopt(self, renewed: Renewed) -> None:
         """Put a recorder that works by this configuration in the place of the one that runs.
 
         What it learnt of candidates goes, and replays that wait or run end with it, each counted. To exchange the
         configuration under its feet would be to restart it in all but name, and to test that as well.
         """
-        self._keep(config)
+        renewed.config.replace(self.config)
+        self._adopted += 1
         await self.stop()
 
     async def supervise(self) -> None:
@@ -52,12 +48,12 @@ class RecorderProcess:
         clock = asyncio.get_running_loop().time
         failures = 0
         while True:
-            started, kept = clock(), self._kept
+            started, adopted = clock(), self._adopted
             try:
                 ended = f"ended with code {await self._run_once()}"
             except Exception as error:  # noqa: BLE001 (no process, no memory, no descriptor: whatever it is may pass)
                 ended = f"cannot be started: {error}"
-            if self._kept != kept:
+            if self._adopted != adopted:
                 tell(Event.RECORDER_RENEWED)
                 failures = 0
                 continue
@@ -69,10 +65,10 @@ class RecorderProcess:
     async def _run_once(self) -> int:
         """Run the recorder to its end; its exit code, negative for a signal."""
         command = (sys.executable, "-m", "shadow.record", "--socket", self.socket, "--parent", str(os.getpid()))
-        kept = self._kept
-        with self._config.open("rb") as config:
+        adopted = self._adopted
+        with self.config.open("rb") as config:
             self._process = process = await asyncio.create_subprocess_exec(*command, stdin=config)
-        if self._kept != kept:  # replaced while this one was being started
+        if self._adopted != adopted:  # replaced while this one was being started
             process.terminate()
         watch = spawn(self._watch(process), "watch")
         try:

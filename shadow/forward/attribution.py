@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from shadow.config import AttributionRules, Registry, Rule
+from shadow.config import AttributionRules, Rule
 from shadow.exchange import Attribution
 from shadow.fingerprint import fingerprint
 from shadow.forward.heads import Fields
@@ -24,11 +24,14 @@ Finder = Callable[[bytes, Fields, str | None], str | None]
 
 
 class Attributor:
-    """The rules of one configuration, ready to be asked for every request."""
+    """The rules of one configuration, ready to be asked for every request.
 
-    def __init__(self, rules: AttributionRules, registry: Registry, secret: bytes) -> None:
+    `owners` has the tenant of each known key, by its fingerprint.
+    """
+
+    def __init__(self, rules: AttributionRules, owners: Mapping[str, str], secret: bytes) -> None:
         self._secret = secret
-        self._tenant = [finder for rule in rules.tenant if (finder := _finder(rule, registry.owners))]
+        self._tenant = [finder for rule in rules.tenant if (finder := _finder(rule, owners))]
         self._feature = [finder for rule in rules.feature if (finder := _finder(rule, {}))]
         every = (*rules.tenant, *rules.feature)
         self._targeted = any(rule.query or rule.path_prefix for rule in every)

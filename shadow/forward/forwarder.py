@@ -14,6 +14,7 @@ from shadow.forward.passage import Passages
 from shadow.forward.recorder_client import RecorderClient
 from shadow.forward.refusals import FAILED, REQUEST_REFUSALS
 from shadow.forward.server import Server
+from shadow.reload import Renewed
 
 BACKLOG: Final = 1024  # a burst of clients at start waits instead of being turned away
 FLUSH_S: Final = 5.0  # a healthy recorder commits a full handoff in less
@@ -40,9 +41,9 @@ class Forwarder:
         self._data_port: asyncio.Server | None = None
         self._admin_runner: web.AppRunner | None = None
 
-    async def adopt(self, config: Config) -> None:
-        """Attribute by this configuration's registry from now on."""
-        self._passages.adopt(config)
+    async def adopt(self, renewed: Renewed) -> None:
+        """Attribute by this registry from now on."""
+        self._passages.adopt(renewed.owners)
 
     async def start(self) -> None:
         """Bind both ports and begin to serve. Raises OSError where a port cannot be bound."""

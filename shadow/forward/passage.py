@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 from shadow.config import Config
@@ -29,7 +30,8 @@ class Passages:
 
     def __init__(self, config: Config, secret: bytes, metrics: Metrics, handoff: Handoff) -> None:
         self._secret = secret
-        self.adopt(config)
+        self._rules = config.attribution
+        self.adopt(config.registry.owners)
         self._max_bytes = int(config.capture.max_bytes)
         self._delayed_cost = config.upstream.delayed_cost
         self._metrics = metrics
@@ -39,9 +41,9 @@ class Passages:
         self._closed: deque[tuple[Capture, Outcome, str | None]] = deque()
         self._settling = False
 
-    def adopt(self, config: Config) -> None:
-        """Attribute by this configuration from now on."""
-        self._attributor = Attributor(config.attribution, config.registry, self._secret)
+    def adopt(self, owners: Mapping[str, str]) -> None:
+        """Know these owners of keys from now on, by their fingerprints."""
+        self._attributor = Attributor(self._rules, owners, self._secret)
 
     def open(self, method: bytes, target: bytes, fields: Fields) -> tuple[Capture, list[tuple[bytes, bytes]]]:
         """A request is here and will be forwarded: the capture that it passes through, and the headers to tag it with

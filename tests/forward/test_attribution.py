@@ -15,7 +15,7 @@ SECRET = b"secret"
 
 def attributor(tenants: dict[str, Any] | None = None, **rules: Any) -> Attributor:
     registry = TypeAdapter(Registry).validate_python({"tenants": tenants or {}})
-    return Attributor(TypeAdapter(AttributionRules).validate_python(rules), registry, SECRET)
+    return Attributor(TypeAdapter(AttributionRules).validate_python(rules), registry.owners, SECRET)
 
 
 def tenant(rule: dict[str, Any], target: bytes = b"/", fields: Fields | None = None) -> str | None:
