@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import floor, log10
 from typing import Final, Literal
 
 Style = Literal["title", "good", "bad", "faint", "plain"]
@@ -12,6 +13,8 @@ Paint = Callable[[str, Style], str]
 
 _SGR: Final[dict[Style, str]] = {"title": "1", "good": "32", "bad": "31", "faint": "2"}
 NAME_CHARACTERS: Final = 40  # a name is told apart by its beginning; columns of numbers need the room
+FEW_MS: Final = 0.01  # seconds; below it milliseconds have one digit
+MICROSECOND: Final = 1e-6  # durations are summed up in whole ones
 GAP: Final = "  "
 INDENT: Final = "  "
 
@@ -103,9 +106,11 @@ def estimated_dollars(amount: Decimal) -> str:
 
 
 def duration(value: float, *, signed: bool = False) -> str:
-    """Seconds with three significant digits, to the millisecond."""
+    """Seconds with three significant digits: to the millisecond, but for what takes only a few, such as a token."""
     size = abs(value)
     places = 1 if size >= 100 else 2 if size >= 1 else 3
+    if MICROSECOND <= size < FEW_MS:
+        places = 2 - floor(log10(size))
     return _signed(f"{size:,.{places}f}", value, signed)
 
 

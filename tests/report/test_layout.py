@@ -96,10 +96,19 @@ def test_estimated_dollars_claim_no_cents_of_hundreds(amount: str, shown: str) -
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.0123, "+0.012"), (2.345, "+2.35"), (-123.44, "−123.4"), (0.0, "0.000")]
+    ("value", "shown"),
+    [
+        (2.345, "+2.35"),
+        (-123.44, "−123.4"),
+        (0.0123, "+0.012"),
+        (0.004123, "+0.00412"),
+        (-0.0000123, "−0.0000123"),
+        (1e-9, "0.000"),
+        (0.0, "0.000"),
+    ],
 )
 def test_durations(value: float, shown: str) -> None:
-    """Seconds to the millisecond, fewer decimals for longer ones; nothing has no sign."""
+    """Three digits, of which none is below a millisecond unless there are only a few; nothing has no sign."""
     assert duration(value, signed=True) == shown
 
 
