@@ -81,15 +81,21 @@ async def eventually(probe: Callable[[], T | None]) -> T:
 
 @asynccontextmanager
 async def running(
-    directory: Path, upstream: str, /, environment: dict[str, str] | None = None, **settings: Any
+    directory: Path,
+    upstream: str,
+    /,
+    environment: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    **settings: Any,
 ) -> AsyncIterator[Sidecar]:
-    """A sidecar in front of `upstream`, ready to take traffic, with `settings` over the smallest configuration."""
+    """A sidecar in front of `upstream`, ready to take traffic, with `settings` over the smallest configuration; started
+    by the command in `prefix`, which must become it."""
     listen, admin = free_addresses(2)
     config = {"listen": listen, "admin": {"listen": admin}, "upstream": {"url": upstream}, "drain_s": 5, **settings}
     (directory / "shadow.yaml").write_text(yaml.safe_dump(config))
     with (directory / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "shadow", "serve", "-c", directory / "shadow.yaml"),
+            *(*prefix, sys.executable, "-m", "shadow", "serve", "-c", directory / "shadow.yaml"),
             stdout=log,
             stderr=log,
             env=os.environ | (environment or {}),

@@ -189,11 +189,11 @@ async def test_a_bad_configuration_starts_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["shadow.yaml"]
 
 
-async def refused(directory: Path, text: str, **environment: str) -> tuple[int, str]:
-    """Exit code and standard error of a `serve` that must not come up."""
+async def refused(directory: Path, text: str, prefix: tuple[str, ...] = (), **environment: str) -> tuple[int, str]:
+    """Exit code and standard error of a `serve` that must not come up, started by the command in `prefix`."""
     (directory / "shadow.yaml").write_text(text)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "shadow", "serve", "-c", directory / "shadow.yaml"),
+        *(*prefix, sys.executable, "-m", "shadow", "serve", "-c", directory / "shadow.yaml"),
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | environment,
     )
