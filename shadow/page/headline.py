@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from shadow.page.ranking import Ranked, Ranking, State, rankings, state_of, why
+from shadow.page.ranking import Ranked, Ranking, State, rankings, saving, state_of, why
 from shadow.report.comparison import Comparison, Report, SegmentComparison
 from shadow.report.costs import Amount
 from shadow.report.estimates import Unknown
@@ -32,11 +32,15 @@ class Headline:
 
 
 def headlines(report: Report) -> tuple[Headline, ...]:
-    """The answers for each candidate: those that may move first, first."""
-    found = [_headline(one, report) for one in report.candidates]
-    return tuple(
-        sorted(found, key=lambda one: (one.state is not State.READY, not one.partly, one.state, one.candidate))
-    )
+    """The answers for each candidate: those that may move first, first, and of these those that save most."""
+    found = [(_headline(one, report), one.overall.cost) for one in report.candidates]
+    found.sort(key=lambda of: (_order(of[0]), saving(of[1].change, of[1].monthly_usd), of[0].arm))
+    return tuple(headline for headline, _ in found)
+
+
+def _order(one: Headline) -> tuple[bool, bool, State]:
+    """All traffic before a part of it, and that before none."""
+    return one.state is not State.READY, not one.partly, one.state
 
 
 def in_one_sentence(found: tuple[Headline, ...], report: Report) -> str:

@@ -24,7 +24,7 @@ from shadow.page.ranking import SHOWN, Ranking, State, rankings
 from shadow.page.waterfall import Step, waterfall
 from shadow.report import overall, text
 from shadow.report.comparison import Comparison, Report, Table
-from shadow.report.estimates import Estimate
+from shadow.report.estimates import Estimate, Unknown
 from shadow.report.examples import Example
 from shadow.report.figures import Figures, whole
 from shadow.report.judgement import rows_of, takes
@@ -37,9 +37,9 @@ from shadow.report.totals import QUANTILES, Duration, Replays, Totals
 TEMPLATES: Final = Path(__file__).with_name("templates")
 WIDE: Final = 10_000  # columns: the browser wraps
 STATES: Final = {
-    State.READY: Cell("✓ can move", "good"),
-    State.WAITING: Cell("? not known yet", "faint"),
-    State.WORSE: Cell("✗ worse", "bad"),
+    State.READY: Cell("✓\N{NO-BREAK SPACE}can\N{NO-BREAK SPACE}move", "good"),
+    State.WAITING: Cell("?\N{NO-BREAK SPACE}not\N{NO-BREAK SPACE}known", "faint"),
+    State.WORSE: Cell("✗\N{NO-BREAK SPACE}worse", "bad"),
 }
 LATENCIES: Final = (("ttft", "Time to the first token"), ("total", "Time to the whole answer"))
 
@@ -85,9 +85,16 @@ class Candidate:
     examples: tuple[examples.Shown, ...]
 
 
+class Spoken(Figures):
+    """Makes cells that say in words why a figure is unknown: a page has the room."""
+
+    def unknown(self, one: Unknown) -> Cell:
+        return Cell(one.reason, "faint")
+
+
 def render(report: Report, totals: Totals, found: Iterable[Example] = ()) -> str:
     """The report as a page; `totals` are what it was made of, `found` examples of pairs that disagree."""
-    figures, every = Figures(), tuple(found)
+    figures, every = Spoken(), tuple(found)
     about = list(text.header(report, WIDE))
     by_arm = {one.arm: one for one in report.candidates}
     answers = headlines(report)
@@ -129,8 +136,10 @@ def _environment() -> tuple[Environment, str]:
 
 
 def _together(value: object) -> object:
-    """A % stays in the line of its number."""
-    return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
+    """A % stays in the line of its number, and an interval in one."""
+    if type(value) is not str:  # markup is as it is to be
+        return value
+    return value.replace(" %", "\N{NO-BREAK SPACE}%").replace(" … ", "\N{NO-BREAK SPACE}…\N{NO-BREAK SPACE}")
 
 
 def _candidate(

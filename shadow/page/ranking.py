@@ -80,7 +80,9 @@ def why(one: SegmentComparison) -> str:
 
 
 def _ranking(table: Table) -> Ranking:
-    ranked = sorted(_ranked(table), key=lambda one: (one.merged, one.state, _saving(one), -one.pairs, one.name))
+    ranked = sorted(
+        _ranked(table), key=lambda one: (one.merged, one.state, saving(one.change, one.gain), -one.pairs, one.name)
+    )
     return Ranking(", ".join(table.dimensions), tuple(ranked[:SHOWN]), max(0, len(ranked) - SHOWN))
 
 
@@ -98,8 +100,8 @@ def _ranked(table: Table) -> Iterator[Ranked]:
         )
 
 
-def _saving(one: Ranked) -> tuple[bool, Decimal | float]:
-    """What is surely saved comes before what is not known; without a month, the share of the cost tells."""
-    if isinstance(one.gain, Amount):
-        return False, one.gain.high
-    return True, one.change.high if isinstance(one.change, Estimate) else 0.0
+def saving(change: Estimate | Unknown, gain: Amount | Unknown) -> tuple[int, Decimal | float]:
+    """The more is surely saved, the less; without a month the share of the cost tells, and what is unknown is last."""
+    if isinstance(gain, Amount):
+        return 0, gain.high
+    return (1, change.high) if isinstance(change, Estimate) else (2, 0.0)

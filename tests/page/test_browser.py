@@ -1,11 +1,14 @@
 """The page in a real browser, opened from a file while there is no network."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from shutil import which
 from typing import Any
 
 import pytest
 
+from shadow.inventory.document import Column, Document, Section
+from shadow.page.page import inventory
 from tests.page.traffic import HOSTILE, clear, page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: see .ci/components")
@@ -100,13 +103,30 @@ def test_the_first_screen_has_the_verdict(opened: Any) -> None:
     assert found.locator("h1").inner_text().startswith("In part: some segments can move to ferry")
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_a_phone_scrolls_one_way_only(opened: Any, theme: str) -> None:
-    """With every table open the page is no wider than the screen."""
-    found, _ = opened(NARROW, theme)
+@pytest.mark.parametrize("width", [NARROW, 760])
+def test_a_narrow_page_scrolls_one_way_only(opened: Any, width: int) -> None:
+    """With every table open it is no wider than the screen: on a phone, and just before tables change their shape."""
+    found, _ = opened(width)
     found.evaluate("document.querySelectorAll('details').forEach((of) => { of.open = true })")
     wide, room = found.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    assert wide <= room == NARROW
+    assert wide <= room == width
+
+
+@pytest.mark.parametrize("width", [NARROW, 760])
+def test_the_inventory_scrolls_one_way_only(browser: Any, tmp_path: Path, width: int) -> None:
+    """Where a table is wider than the screen it scrolls by itself, and by keyboard."""
+    name = "unbreakable-" * 20
+    columns = [Column("name", "name", "label"), *(Column(f"c{at}", "a heading") for at in range(12))]
+    section = Section("names", "Names", "What they mean.", tuple(columns), ((name, *[name] * 12),))
+    saved = tmp_path / "inventory.html"
+    saved.write_text(inventory(Document(None, None, 1, (section,))))
+    with browser.new_context(viewport={"width": width, "height": 900}, offline=True) as context:
+        found = context.new_page()
+        found.goto(saved.as_uri())
+        wide, room = found.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        found.keyboard.press("Tab")
+        assert wide <= room
+        assert found.evaluate("document.activeElement.className") == "scroll"
 
 
 def test_a_phone_has_charts_of_its_own(opened: Any) -> None:

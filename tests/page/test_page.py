@@ -14,7 +14,7 @@ from shadow.inventory.document import Document
 from shadow.page.page import inventory, render
 from shadow.report.totals import Scope
 from tests.inventory.test_formats import document
-from tests.page.traffic import HOSTILE, clear, compared, page
+from tests.page.traffic import HOSTILE, clear, compared, one_pair, page
 from tests.report.population import BEGUN, exchange, observation, replay
 
 LARGEST = 1 << 20  # bytes: what any mail system takes as an attachment many times over
@@ -108,11 +108,6 @@ def test_a_hostile_name_is_a_name(plain: str) -> None:
 
 def nothing() -> Iterator[Recorded]:
     return iter(())
-
-
-def one_pair() -> Iterator[Recorded]:
-    one = exchange()
-    yield Recorded(one, observation(), (replay(one),))
 
 
 def all_failed() -> Iterator[Recorded]:

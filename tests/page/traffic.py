@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from shadow.exchange import Recorded, Replay, ReplayOutcome
+from shadow.exchange import Exchange, Recorded, Replay, ReplayOutcome
 from shadow.page.page import render
 from shadow.report.comparison import Report, compare
 from shadow.report.totals import Scope, Totals
@@ -35,11 +35,17 @@ def clear(count: int = 6000, seed: int = 3) -> Iterator[Recorded]:
         yield Recorded(one, observation(usd(nano), ttft_s), (ferry, _canal(chance, one, nano, ttft_s)))
 
 
-def _canal(chance: random.Random, one: object, nano: int, ttft_s: float) -> Replay:
+def _canal(chance: random.Random, one: Exchange, nano: int, ttft_s: float) -> Replay:
     if chance.random() < 0.1:
-        return replay(one, ReplayOutcome.FAILED, "server_error", arm="canal", probability=1.0)  # type: ignore[arg-type]
+        return replay(one, ReplayOutcome.FAILED, "server_error", arm="canal", probability=1.0)
     seen = observation(usd(int(nano * 1.3)), ttft_s * 1.6)
-    return replay(one, arm="canal", probability=1.0, seen=seen, total_s=4.0)  # type: ignore[arg-type]
+    return replay(one, arm="canal", probability=1.0, seen=seen, total_s=4.0)
+
+
+def one_pair() -> Iterator[Recorded]:
+    """All there is on the first day."""
+    one = exchange()
+    yield Recorded(one, observation(), (replay(one),))
 
 
 def compared(path: Path, recorded: Iterable[Recorded], scope: Scope = SCOPE) -> tuple[Report, Totals]:
