@@ -38,14 +38,15 @@ class Redaction:
     def clean(self, text: str) -> str:
         """The text without what a pattern matches, also where that is hidden behind JSON's escapes.
 
-        A text with such escapes, a tool call's arguments for one, is only read for them where this finds more.
+        A text with such escapes, a tool call's arguments for one, only loses them where they hide something: a match,
+        or the rest of one, as some programs write `+` as an escape.
         """
         if not self._patterns:
             return text
         cleaned, count = self._replaced(text)
         if "\\u" in text:
             unescaped, more = self._replaced(without_escapes(text))
-            if more > count:
+            if more and unescaped != without_escapes(cleaned):
                 cleaned, count = unescaped, more
         self.count += count
         return cleaned

@@ -35,6 +35,14 @@ def test_escapes_hide_nothing(hidden: str) -> None:
     assert cleaned(f'{{"to":"{hidden}"}}', MAIL) == '{"to":"[redacted]"}'
 
 
+@pytest.mark.parametrize("hidden", [r"sk-abcdefgh\u002bijkl\u003d", r"sk-abcdefgh\u002Bsk-ijklmnop \u0073k-ijklmnop"])
+def test_escapes_end_no_match(hidden: str) -> None:
+    """A key in base64 goes on behind an escaped `+`, whatever else is found beside it: nothing of it is kept."""
+    found = cleaned(f'{{"key":"{hidden}"}}', r"sk-[\w+/=-]{8,}")
+    assert "ijkl" not in found
+    assert found.startswith('{"key":"[redacted]')
+
+
 def test_escapes_that_hide_nothing_stay() -> None:
     """A text about escapes is not changed."""
     assert cleaned(r"write \u00fc for ü, ann@example.com", MAIL) == r"write \u00fc for ü, [redacted]"
