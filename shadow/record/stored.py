@@ -207,10 +207,14 @@ class StoredReplays:
 
     async def _pause(self, run: Run, for_s: float) -> None:
         """Wait, but not beyond the end of the run, which nobody may be watching any more."""
-        if self._clock() - run.asked_at > UNWATCHED_S:
-            run.stop(State.UNWATCHED)
+        self._look_who_watches(run)
         with suppress(TimeoutError):
             await asyncio.wait_for(run.stop_asked.wait(), for_s)
+        self._look_who_watches(run)  # at a low rate that took longer than anybody's patience
+
+    def _look_who_watches(self, run: Run) -> None:
+        if self._clock() - run.asked_at > UNWATCHED_S:
+            run.stop(State.UNWATCHED)
 
 
 def _tags(one: Stored) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from shadow.mirror.mirror import Mirror
 from shadow.record.bodies import Keeper
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
-from shadow.record.run import Order, State
+from shadow.record.run import Order, Run, State
 from shadow.record.stored import BEYOND_BUDGET, UNWATCHED_S, RefusedError, StoredReplays
 from shadow.store.ids import END
 from shadow.store.sqlite import SQLiteStore
@@ -228,6 +228,17 @@ async def test_a_run_that_nobody_asks_about_ends(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
         assert run.state is State.UNWATCHED
         assert it.left() == 3 - gate.seen
+
+
+async def test_a_low_rate_outlasts_nobody(tmp_path: Path) -> None:
+    """Whoever watched may have gone while a replay waited for its turn: then it is not sent."""
+    async with bench(tmp_path) as it:
+        run = Run(Order("ferry"), it.clock())
+        waiting = asyncio.create_task(it.replays._pause(run, 0.01))
+        await asyncio.sleep(0)
+        it.clock.now += UNWATCHED_S + 1
+        await waiting
+    assert run.ends_as is State.UNWATCHED
 
 
 async def test_a_pause_is_waited_for(tmp_path: Path) -> None:
