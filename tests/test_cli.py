@@ -10,10 +10,12 @@ from click.testing import CliRunner, Result
 
 from shadow import __version__
 from shadow.cli import main
+from shadow.cli.ends import EXIT_STORE
 from shadow.cli.options import Moment
 from shadow.cli.report import REPORT_NICENESS
 from shadow.exchange import Recorded
 from shadow.fingerprint import fingerprint
+from shadow.store.hold import held
 from tests.clickhouse import Database
 from tests.end_to_end.sidecar import free_addresses
 from tests.report.population import exchange, observation, replay, store
@@ -254,6 +256,15 @@ def test_erase_removes_a_tenant(tmp_path: Path) -> None:
     again = shadow("erase", "-c", tmp_path / "shadow.yaml", "--tenant", "b", given="n\n")
     assert (again.exit_code, again.stderr) == (2, "shadow: nothing was erased\n")
     assert "before: 1 exchanges" in again.stdout
+
+
+def test_erase_keeps_off_a_store_of_another(tmp_path: Path) -> None:
+    """It overwrites parts of the file: no recorder may have it, nor take it meanwhile."""
+    (tmp_path / "shadow.yaml").write_text(SMALLEST + f"admin: {{listen: '{free_addresses(1)[0]}'}}\n")
+    with held(store(tmp_path / "shadow.db", [Recorded(exchange(1_780_000_000.0, tenant="a"), observation())])):
+        result = shadow("erase", "-c", tmp_path / "shadow.yaml", "--tenant", "a", "--yes")
+    assert result.exit_code == EXIT_STORE
+    assert "not erased: another recorder writes to" in result.stderr
 
 
 def test_erase_needs_a_store(config: Path) -> None:

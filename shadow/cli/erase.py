@@ -75,6 +75,7 @@ def _in_clickhouse(settings: ClickHouse, tenant: str) -> None:
 def _by_itself(config: Config, tenant: str) -> None:
     """With a store of this process's own. Raises StoreError, also where another process has it open."""
     from shadow.store.erasure import refuse_in_use
+    from shadow.store.hold import held
     from shadow.store.sqlite import SQLiteStore
 
     async def run() -> None:
@@ -84,8 +85,9 @@ def _by_itself(config: Config, tenant: str) -> None:
         finally:
             await store.close()
 
-    refuse_in_use(config.store.path)
-    asyncio.run(run())
+    with held(config.store.path):  # a recorder that starts meanwhile would write to a file that is being overwritten
+        refuse_in_use(config.store.path)
+        asyncio.run(run())
 
 
 async def _by_recorder(config: Config, tenant: str) -> bool:
