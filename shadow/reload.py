@@ -19,7 +19,7 @@ from shadow.events import Event
 from shadow.log import tell
 from shadow.rereading import wanted_beside
 
-READ_S: Final = 60.0  # a registry of 50,000 tenants takes a third of it
+READ_S: Final = 180.0  # a registry of 50,000 tenants takes 20 s, and longer where clients need the processor
 
 
 @dataclass(frozen=True, slots=True)
