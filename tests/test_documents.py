@@ -69,6 +69,14 @@ def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_in_documents_exist(path: Path) -> None:
+    """What is written as a command of the program is one: at the start of a line or span of code, or after a `|`."""
+    code = code_in(re.sub(r"```text\n.*?```", "", path.read_text(), flags=re.DOTALL))
+    named = re.findall(r"^(?:```sh\n)?(?:[^#\n]*[|&] )?(?:\.venv/bin/)?shadow ([a-z]+)", "\n".join(code), re.MULTILINE)
+    assert set(named) - set(cli.main.commands) == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_keys_in_documents_exist(path: Path) -> None:
     """A key path such as `store.max_bytes` that a document names is one of the configuration."""
     named = re.findall(r"`([a-z_]+)((?:\.[a-zN_]+)+)(?::[^`]*)?`", path.read_text())
