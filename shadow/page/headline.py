@@ -50,7 +50,7 @@ def in_one_sentence(found: tuple[Headline, ...], report: Report) -> str:
     whole = [one for one in found if one.state is State.READY]
     partly = [one for one in found if one.partly]
     if whole:
-        return f"Yes, we can move: {whole[0].candidate} holds every margin over all traffic."
+        return f"Yes, we can move: {whole[0].candidate} holds every margin over all eligible traffic."
     if partly:
         return f"In part: some segments can move to {partly[0].candidate}, not yet all traffic."
     if any(one.state is State.WAITING for one in found):

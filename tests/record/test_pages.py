@@ -3,6 +3,7 @@ from itertools import repeat
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from shadow.record.erasures import Erasures
@@ -132,3 +133,19 @@ async def test_an_order_that_is_none_is_refused(client: TestClient, order: bytes
     """400, and nothing is begun."""
     assert (await client.post("/-/replay", data=order)).status == 400
     assert (await client.get("/-/replay")).status == 404
+
+
+@pytest.mark.parametrize(("accept", "style"), [("text/html,*/*;q=0.8", "html"), ("*/*", "text")])
+async def test_browsers_are_shown_a_page(
+    client: TestClient,  # type: ignore[type-arg]
+    monkeypatch: pytest.MonkeyPatch,
+    accept: str,
+    style: str,
+) -> None:
+    """At the same address as the text that everything else gets."""
+
+    async def page(_: Reports, __: web.Request, style: str) -> web.Response:
+        return web.Response(text=style)
+
+    monkeypatch.setattr(Reports, "page", page)
+    assert await (await client.get("/", headers={"Accept": accept})).text() == style
