@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from shadow.cli import main, writing
-from shadow.exchange import Recorded
+from shadow.exchange import Cost, CostSource, Recorded
 from tests.report.population import exchange, mixed, observation, replay, store
 
 
@@ -36,6 +37,14 @@ def test_csv(tmp_path: Path) -> None:
     [row] = csv.DictReader(io.StringIO(shadow("exchanges", "--db", path, "--format", "csv").stdout))
     assert (row["tenant"], row["provider"], row["stream"], row["features"]) == ("'=2+2", "", "true", "[]")
     assert (row["cost_usd"], row["total_s"]) == ("0.001", "2.0")
+
+
+def test_money_is_a_number_in_csv(tmp_path: Path) -> None:
+    """Also where a provider gives some back."""
+    refunded = observation(Cost(Decimal("-0.25"), CostSource.REPORTED))
+    path = store(tmp_path / "shadow.db", [Recorded(exchange(), refunded)])
+    [row] = csv.DictReader(io.StringIO(shadow("exchanges", "--db", path, "--format", "csv").stdout))
+    assert row["cost_usd"] == "-0.25"
 
 
 def test_parquet(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from shadow.store.export import NUMBERS, TRUTHS, WHOLE
 PARQUET: Final = find_spec("pyarrow") is not None
 GROUP: Final = 20_000  # rows of a group of Parquet: some ten megabytes
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one (OWASP, "CSV Injection")
+NUMBER: Final = re.compile(r"-[0-9]+(\.[0-9]+)?", re.ASCII)  # a refund is money, and nothing that is executed
 
 Row = Mapping[str, Any]
 
@@ -81,6 +83,6 @@ def _cell(value: Any) -> Any:
             return "true" if value else "false"
         case list() | dict():
             return orjson.dumps(value).decode()
-        case str() if value.startswith(FORMULA):
+        case str() if value.startswith(FORMULA) and not NUMBER.fullmatch(value):
             return f"'{value}"
     return value

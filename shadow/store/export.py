@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from decimal import Context
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,6 +26,7 @@ Kind = Literal["exchanges", "replays"]
 Record = dict[str, Any]
 Reader = Callable[[Any], Any]  # a row, by the names of its columns → a value
 
+EXACT: Final = Context(prec=60)  # as many digits as are stored: by default they are rounded to 28
 PAGE: Final = 2000  # rows: a few megabytes, read in some tens of milliseconds
 
 _WHO: Final = ("tenant", "feature", "plan", "key_fingerprint")
@@ -132,7 +134,7 @@ def _reader(name: str) -> Reader:
 
 def _money(nano: int | None, exact: str | None) -> str | None:
     amount = usd(nano, exact)
-    return None if amount is None else f"{amount.normalize() + 0:f}"
+    return None if amount is None else f"{EXACT.add(amount.normalize(EXACT), 0):f}"  # no -0
 
 
 def _time(at: float) -> str:

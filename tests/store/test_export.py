@@ -84,7 +84,9 @@ def test_a_replay_has_the_columns_that_were_promised(tmp_path: Path) -> None:
     assert [found[name] for name in names] == [True, None, False, 0.5]
 
 
-@pytest.mark.parametrize("text", ["0.000000000000123", "1234.5", "0", "-2.5", "0.1000"])
+@pytest.mark.parametrize(
+    "text", ["0.000000000000123", "1234.5", "0", "-2.5", "0.1000", "0.12345678901234567890123456789012"]
+)
 def test_money_is_exact_decimal_text(tmp_path: Path, text: str) -> None:
     """To the last digit that a provider said, without an exponent."""
     seen = observation(Cost(Decimal(text), CostSource.REPORTED))
