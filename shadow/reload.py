@@ -84,9 +84,10 @@ class Reloading:
             async with asyncio.timeout(READ_S):
                 out, told = await process.communicate()
         except TimeoutError:
-            process.kill()
-            await process.wait()
             return f"{self._path} could not be read within {READ_S:g} s\n"
+        finally:
+            if process.returncode is None:  # or the service stops meanwhile
+                process.kill()
         return told.decode(errors="replace") if process.returncode else out
 
 

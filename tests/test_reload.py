@@ -1,6 +1,9 @@
 """A configuration that is read again: what is taken over, what is refused, what is told."""
 
+import asyncio
+import os
 import pickle
+import select
 from pathlib import Path
 
 import pytest
@@ -132,3 +135,19 @@ async def test_many_mistakes_are_some_lines(reloading: Reloading, path: Path) ->
     (path.parent / "tenants.yaml").write_text(f"tenants: {{{wrong}}}")
     problems = (await reloading.reload()).problems.splitlines()
     assert (len(problems), problems[-1]) == (TOLD_MOST + 1, "and 9 more")
+
+
+async def test_a_stop_ends_the_reading(reloading: Reloading, path: Path) -> None:
+    """A service that stops leaves no process behind that still reads: here one that waits for a pipe's other end."""
+    path.unlink()
+    os.mkfifo(path)
+    task = asyncio.create_task(reloading.reload())
+    descriptor = await asyncio.to_thread(os.open, path, os.O_WRONLY)  # returns once it is read
+    try:
+        task.cancel()
+        await asyncio.wait([task])
+        poll = select.poll()
+        poll.register(descriptor, 0)  # tells of errors alone: nobody reads
+        assert await asyncio.to_thread(poll.poll, 10_000) == [(descriptor, select.POLLERR)]
+    finally:
+        os.close(descriptor)
