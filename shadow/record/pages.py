@@ -10,6 +10,7 @@ from shadow.mirror.mirror import Mirror
 from shadow.record.erasures import Erasures
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
+from shadow.record.pause import Pause
 from shadow.record.reports import Reports, style_of
 from shadow.record.run import ordered
 from shadow.record.stored import RefusedError, StoredReplays
@@ -18,6 +19,7 @@ from shadow.record.stored import RefusedError, StoredReplays
 def application(
     inbox: Inbox,
     mirror: Mirror,
+    pause: Pause,
     metrics: Metrics,
     reports: Reports,
     erasures: Erasures,
@@ -35,12 +37,12 @@ def application(
     async def report(request: web.Request) -> web.Response:
         return await reports.page(request, style_of(request.headers.get("Accept", "")))
 
-    async def pause(_: web.Request) -> web.Response:
-        mirror.pause()
+    async def begin_pause(_: web.Request) -> web.Response:
+        pause.begin()
         return web.Response(text="Replays are paused. Traffic is forwarded and recorded as before.\n")
 
-    async def resume(_: web.Request) -> web.Response:
-        mirror.resume()
+    async def end_pause(_: web.Request) -> web.Response:
+        pause.end()
         return web.Response(text="Replays are running.\n")
 
     async def begin(request: web.Request) -> web.Response:
@@ -64,8 +66,8 @@ def application(
     app.router.add_get("/metrics", expose)
     app.router.add_get("/", report)
     app.router.add_get("/report.json", partial(reports.page, style="json"))
-    app.router.add_post("/-/pause", pause)
-    app.router.add_post("/-/resume", resume)
+    app.router.add_post("/-/pause", begin_pause)
+    app.router.add_post("/-/resume", end_pause)
     app.router.add_post("/-/erase", erasures.begin)
     app.router.add_get("/-/erase", erasures.show)
     app.router.add_post("/-/replay", begin)

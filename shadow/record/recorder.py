@@ -27,6 +27,7 @@ from shadow.record.inbox import Inbox
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
+from shadow.record.pause import Pause
 from shadow.record.reports import Reports
 from shadow.record.retention import retain
 from shadow.record.shipping import shipping
@@ -90,7 +91,9 @@ async def _mirroring(
             )
             reports, replays = Reports(config.store.path), StoredReplays(config, keeper, mirror, store, ledger, metrics)
             largest_batch = config.handoff.max_bytes + ROOM_FOR_HEADS
-            app = application(inbox, mirror, metrics, reports, Erasures(store), replays, largest_batch)
+            app = application(
+                inbox, mirror, Pause(mirror, socket), metrics, reports, Erasures(store), replays, largest_batch
+            )
             async with _serving(app, socket):
                 retention = spawn(retain(store, config, keeper, metrics), "retention")
                 try:

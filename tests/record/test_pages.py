@@ -10,6 +10,7 @@ from shadow.record.erasures import Erasures
 from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.record.pages import application
+from shadow.record.pause import Pause
 from shadow.record.reports import Reports
 from shadow.record.run import Order
 from shadow.record.stored import RefusedError
@@ -45,9 +46,11 @@ def replays() -> FakeReplays:
 
 
 @pytest.fixture
-async def client(inbox: Inbox, mirror: FakeMirror, metrics: Metrics, replays: FakeReplays) -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
-    reports = Reports(Path("shadow.db"))
-    app = application(inbox, mirror, metrics, reports, Erasures(FakeEraser()), replays, largest_batch=100_000)  # type: ignore[arg-type]
+async def client(
+    inbox: Inbox, mirror: FakeMirror, metrics: Metrics, replays: FakeReplays, tmp_path: Path
+) -> AsyncIterator[TestClient]:  # type: ignore[type-arg]
+    reports, pause = Reports(Path("shadow.db")), Pause(mirror, tmp_path / "recorder.sock")
+    app = application(inbox, mirror, pause, metrics, reports, Erasures(FakeEraser()), replays, largest_batch=100_000)  # type: ignore[arg-type]
     async with TestClient(TestServer(app)) as client:
         yield client
 
