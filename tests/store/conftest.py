@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shadow.store.files import open_database
 from shadow.store.limits import Limits
 from shadow.store.sqlite import SQLiteStore
 
@@ -17,6 +18,17 @@ Query = Callable[..., list[tuple[Any, ...]]]
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "shadow.db"
+
+
+FEW_PAGES = 4 * 4096  # what a file that has held many rows may keep over a blank one
+
+
+@pytest.fixture
+def blank_bytes(tmp_path: Path) -> int:
+    """The size of a file that never held a row: a page for each table and index."""
+    blank = tmp_path / "blank.db"
+    open_database(blank).close()
+    return blank.stat().st_size
 
 
 @pytest.fixture
