@@ -9,6 +9,7 @@ The modules in the order in which data flows:
     events        what the log can tell of: a closed set
     log           lines on standard error
     tasks         background tasks that neither vanish nor fail in silence
+    priority      how a process gives way to the one that forwards
     egress        the proxy on the way out of the pod, where the environment names one
     probing       whether what a configuration names can be reached
     rereading     a configuration read again and compared, in a process of its own

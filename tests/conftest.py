@@ -33,3 +33,10 @@ def current_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cli
         yield current
     finally:
         current.close()
+
+
+@pytest.fixture(autouse=True)
+def own_priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that give way would make the tests themselves wait for everybody else."""
+    monkeypatch.setattr("os.nice", lambda _: 0)
+    monkeypatch.setattr("os.sched_setscheduler", lambda *_: None, raising=False)

@@ -12,7 +12,6 @@ from shadow import __version__
 from shadow.cli import main
 from shadow.cli.ends import EXIT_STORE
 from shadow.cli.options import Moment
-from shadow.cli.report import REPORT_NICENESS
 from shadow.exchange import Recorded
 from shadow.fingerprint import fingerprint
 from shadow.store.hold import held
@@ -29,9 +28,9 @@ def shadow(*arguments: str | Path, given: str | None = None) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], input=given)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def niceness(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """By how much commands lowered their priority: noted, because it would be that of the tests."""
+    """By how much commands lowered their priority."""
     lowered: list[int] = []
     monkeypatch.setattr("os.nice", lowered.append)
     return lowered
@@ -98,10 +97,11 @@ def test_no_key_is_a_mistake(config: Path) -> None:
     assert (result.exit_code, result.stderr) == (2, "shadow: no API key on standard input\n")
 
 
-def test_reports_give_way(tmp_path: Path, niceness: list[int]) -> None:
-    """In a pod, a report must not take the processor from requests."""
-    shadow("report", "--db", tmp_path / "none.db")
-    assert niceness == [REPORT_NICENESS]
+@pytest.mark.parametrize("command", ["report", "inventory", "export exchanges"])
+def test_reading_gives_way(tmp_path: Path, niceness: list[int], command: str) -> None:
+    """In a pod, what reads many rows must not take the processor from requests."""
+    shadow(*command.split(), "--db", tmp_path / "none.db")
+    assert niceness == [19]
 
 
 def test_a_missing_store_is_exit_code_3(tmp_path: Path) -> None:

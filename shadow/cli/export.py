@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from shadow.cli.ends import EXIT_STORE, fail, read
-from shadow.cli.options import Condition, Moment, config_option
+from shadow.cli.ends import EXIT_STORE, fail
+from shadow.cli.stored import asked, out_option, rows_options
 from shadow.report.totals import Scope
 
 if TYPE_CHECKING:
@@ -21,14 +21,9 @@ TOLD_EVERY: Final = 10_000  # rows
 
 @click.command()
 @click.argument("kind", type=click.Choice(["exchanges", "replays"]))
-@config_option(required=False)
-@click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The SQLite store, instead of a config.")
-@click.option("--candidate", help="Only this candidate's replays.")
-@click.option("--since", type=Moment(), help="From this time on: ISO 8601, or an age such as 7d.")
-@click.option("--until", type=Moment(), help="Up to this time.")
-@click.option("--where", type=Condition(), multiple=True, help="Only exchanges with KEY=VALUE; may be repeated.")
+@rows_options("Only this candidate's replays.")
 @click.option("--format", "style", type=click.Choice(["jsonl", "csv", "parquet"]), default="jsonl", show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@out_option
 def export(kind: "Kind", config_path: Path | None, db: Path | None, style: str, out: Path | None, **scope: Any) -> None:
     """Write the stored exchanges, or what became of them at candidates, as rows.
 
@@ -41,18 +36,16 @@ def export(kind: "Kind", config_path: Path | None, db: Path | None, style: str, 
     """
     from shadow.store.errors import StoreError
     from shadow.store.export import COLUMNS
-    from shadow.store.source import records, source
+    from shadow.store.source import records
 
-    if (config_path is None) == (db is None):
-        raise click.UsageError("give either -c CONFIG or --db PATH")
     if kind == "exchanges" and scope["candidate"]:
         raise click.UsageError("--candidate is about replays")
     if style == "parquet" and out is None:
         raise click.UsageError("--format parquet needs --out FILE")
-    where = cast("Path", db) if config_path is None else source(read(config_path, secrets=False).store)
     writing = _writer(style)
+    wanted = Scope(**scope)
     try:
-        rows = records(where, kind, Scope(**scope))
+        rows = records(asked(config_path, db, wanted.since, wanted.until).source, kind, wanted)
         first = list(islice(rows, 1))  # a store that cannot be read leaves no file with a heading
         with _opened(out) as file:
             writing(file, COLUMNS[kind], _told(chain(first, rows), kind, out))

@@ -1,29 +1,18 @@
 """`shadow inventory`: what the traffic uses, as the document that a migration begins with."""
 
-import os
-import shutil
-import sys
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any
 
 import click
 
 from shadow import page
-from shadow.cli.ends import EXIT_STORE, fail, read, write
-from shadow.cli.options import Condition, Moment, config_option
+from shadow.cli.ends import EXIT_STORE, fail
+from shadow.cli.stored import asked, deliver, out_option, rows_options, screen
 from shadow.report.totals import Scope
-
-NICENESS: Final = 10  # in a pod, requests come first
-TEXT_COLUMNS: Final = 100  # in a pipe or a file
 
 
 @click.command()
-@config_option(required=False)
-@click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The SQLite store, instead of a config.")
-@click.option("--candidate", help="Of the candidates, only this one.")
-@click.option("--since", type=Moment(), help="From this time on: ISO 8601, or an age such as 7d.")
-@click.option("--until", type=Moment(), help="Up to this time.")
-@click.option("--where", type=Condition(), multiple=True, help="Only exchanges with KEY=VALUE; may be repeated.")
+@rows_options("Of the candidates, only this one.")
 @click.option(
     "--format",
     "style",
@@ -31,7 +20,7 @@ TEXT_COLUMNS: Final = 100  # in a pipe or a file
     default="text",
     show_default=True,
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@out_option
 def inventory(config_path: Path | None, db: Path | None, style: str, out: Path | None, **scope: Any) -> None:
     """List what the traffic uses, and what that means for a move.
 
@@ -46,26 +35,19 @@ def inventory(config_path: Path | None, db: Path | None, style: str, out: Path |
     from shadow.inventory.inventory import inventory as made
     from shadow.store import surveys
     from shadow.store.errors import StoreError
-    from shadow.store.source import source
 
-    if (config_path is None) == (db is None):
-        raise click.UsageError("give either -c CONFIG or --db PATH")
     if style == "html" and not page.INSTALLED:
         raise click.UsageError(page.MISSING)
-    os.nice(NICENESS)
-    asked = Scope(**scope)
-    if asked.since and asked.until and asked.until <= asked.since:
-        raise click.UsageError("--until must be later than --since")
-    config = None if config_path is None else read(config_path, secrets=False)
+    wanted = Scope(**scope)
+    where, config = asked(config_path, db, wanted.since, wanted.until)
     try:
-        facts = surveys.read(cast("Path", db) if config is None else source(config.store), asked)
+        facts = surveys.read(where, wanted)
     except StoreError as error:
         fail(str(error), EXIT_STORE)
     document = made(facts, config)
     if style == "text":
-        on_terminal = out is None and sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if on_terminal else TEXT_COLUMNS
-        rendered = formats.text(document, width, colour=on_terminal and "NO_COLOR" not in os.environ)
+        width, colour = screen(out)
+        rendered = formats.text(document, width, colour=colour)
     elif style == "html":
         from shadow.page.page import inventory as page_of
 
@@ -73,7 +55,4 @@ def inventory(config_path: Path | None, db: Path | None, style: str, out: Path |
     else:
         render = {"markdown": formats.markdown, "json": formats.as_json, "csv": formats.as_csv}[style]
         rendered = render(document)
-    if out is None:
-        click.echo(rendered, nl=False)
-    else:
-        write(out, rendered)
+    deliver(rendered, out)

@@ -1,7 +1,5 @@
 """`shadow report`: the comparison, for people and for programs."""
 
-import os
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import click
 
 from shadow import page
-from shadow.cli.ends import EXIT_GATE, EXIT_STORE, fail, read, read_gates, write
-from shadow.cli.options import Breakdown, Condition, Moment, config_option
+from shadow.cli.ends import EXIT_GATE, EXIT_STORE, fail, read_gates
+from shadow.cli.options import Breakdown
+from shadow.cli.stored import asked, deliver, out_option, rows_options, screen
 from shadow.report.totals import Dimension, Scope
 
 if TYPE_CHECKING:
@@ -22,16 +21,12 @@ if TYPE_CHECKING:
     from shadow.report.totals import Totals
     from shadow.store.source import Source
 
-REPORT_NICENESS: Final = 10  # in a pod, requests come first
 BROKEN_DOWN: Final = ("json", "csv", "html")  # formats in which all breakdowns are there unless one is asked for
-TEXT_COLUMNS: Final = 100  # of a report in a pipe or a file
 BREAKDOWNS: Final[tuple[tuple[Dimension, ...], ...]] = (("tenant",), ("feature",), ("model",))
 
 
 @click.command()
-@config_option(required=False)
-@click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The SQLite store, instead of a config.")
-@click.option("--candidate", help="Only this candidate.")
+@rows_options("Only this candidate.")
 @click.option(
     "--by",
     "breakdowns",
@@ -41,9 +36,6 @@ BREAKDOWNS: Final[tuple[tuple[Dimension, ...], ...]] = (("tenant",), ("feature",
     "Where not given, JSON, CSV and HTML have tenant, feature and model, and others break down only traffic without "
     "replays.",
 )
-@click.option("--since", type=Moment(), help="From this time on: ISO 8601, or an age such as 7d.")
-@click.option("--until", type=Moment(), help="Up to this time.")
-@click.option("--where", type=Condition(), multiple=True, help="Only exchanges with KEY=VALUE; may be repeated.")
 @click.option(
     "--format",
     "style",
@@ -64,7 +56,7 @@ BREAKDOWNS: Final[tuple[tuple[Dimension, ...], ...]] = (("tenant",), ("feature",
     help="Judge by the margins in this file, and exit with 1 where a candidate does not hold them.",
 )
 @click.option("--full", is_flag=True, help="Text with every figure and what the words mean; other formats have all.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@out_option
 def report(
     config_path: Path | None,
     db: Path | None,
@@ -89,41 +81,28 @@ def report(
     from shadow.report.judgement import failures
     from shadow.store.errors import StoreError
     from shadow.store.reading import ForeignFileError
-    from shadow.store.source import source
 
-    if (config_path is None) == (db is None):
-        raise click.UsageError("give either -c CONFIG or --db PATH")
-    os.nice(REPORT_NICENESS)
-    asked = Scope(**scope)
-    if asked.since and asked.until and asked.until <= asked.since:
-        raise click.UsageError("--until must be later than --since")
     if style == "html" and not page.INSTALLED:
         raise click.UsageError(page.MISSING)
-    config = None if config_path is None else read(config_path, secrets=False)
+    wanted = Scope(**scope)
+    where, config = asked(config_path, db, wanted.since, wanted.until)
     gates = GATES if gate_path is None else read_gates(gate_path)
-    where = cast("Path", db) if config is None else source(config.store)
     try:
-        found, totals = _compared(where, asked, gates, always_broken_down=style in BROKEN_DOWN)
+        found, totals = _compared(where, wanted, gates, always_broken_down=style in BROKEN_DOWN)
         if not found.candidates:
-            _check_candidate(where, asked, {one.name for one in config.arms} if config else set())
-        pairs = _examples(cast("Path", db), config, asked) if style == "html" and examples else ()
+            _check_candidate(where, wanted, {one.name for one in config.arms} if config else set())
+        pairs = _examples(cast("Path", db), config, wanted) if style == "html" and examples else ()
     except StoreError as error:
         hint = "; give a configuration with -c" if db and isinstance(error, ForeignFileError) else ""
         fail(f"{error}{hint}", EXIT_STORE)
-    if style == "html":
-        rendered = _page(found, totals, pairs)
-    else:
-        rendered = _rendered(found, style, on_terminal=out is None and sys.stdout.isatty(), full=full)
-    if out is None:
-        click.echo(rendered, nl=False)
-    else:
-        write(out, rendered)
-    if gate_path and (failed := failures(found, gates, asked.breakdowns)):
+    rendered = _page(found, totals, pairs) if style == "html" else _rendered(found, style, *screen(out), full=full)
+    deliver(rendered, out)
+    if gate_path and (failed := failures(found, gates, wanted.breakdowns)):
         click.echo("shadow: what does not hold:\n" + "\n".join(f"  {one}" for one in failed), err=True)
         sys.exit(EXIT_GATE)
 
 
-def _rendered(found: "Report", style: str, *, on_terminal: bool, full: bool) -> str:
+def _rendered(found: "Report", style: str, width: int, colour: bool, *, full: bool) -> str:
     from shadow.report import as_csv, as_json, as_markdown, text
 
     match style:
@@ -133,8 +112,7 @@ def _rendered(found: "Report", style: str, *, on_terminal: bool, full: bool) -> 
             return as_csv.render(found)
         case "markdown":
             return as_markdown.render(found)
-    width = shutil.get_terminal_size().columns if on_terminal else TEXT_COLUMNS
-    return text.render(found, width, colour=on_terminal and "NO_COLOR" not in os.environ, full=full)
+    return text.render(found, width, colour=colour, full=full)
 
 
 def _page(found: "Report", totals: "Totals", pairs: "tuple[Example, ...]") -> str:

@@ -18,12 +18,6 @@ def database(tmp_path: Path) -> Path:
     return store(tmp_path / "shadow.db", one_pair())
 
 
-@pytest.fixture(autouse=True)
-def _no_niceness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands give way to others: the tests' own process is not to."""
-    monkeypatch.setattr("os.nice", lambda _: 0)
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_page_is_written(database: Path, command: str) -> None:
     """Into a file of its own."""

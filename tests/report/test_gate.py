@@ -17,12 +17,6 @@ from tests.report.population import BEGUN, exchange, mixed, observation, replay,
 EXAMPLE = Path(__file__).parents[2] / "config" / "gates.yaml"
 
 
-@pytest.fixture(autouse=True)
-def niceness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The priority of the tests is not the command's to lower."""
-    monkeypatch.setattr("os.nice", lambda _: 0)
-
-
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ferry costs 40 % less and is slower; canal fails too often."""
