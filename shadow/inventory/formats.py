@@ -20,6 +20,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from shadow.inventory.document import Column, Document, Section, Value
+from shadow.report.as_markdown import escaped
 from shadow.report.layout import Cell, Paint, count, dollars, duration, many, painter, percent, safe, table, wrapped
 
 SCHEMA: Final = "shadow-inventory/1"
@@ -144,14 +145,7 @@ def _markdown_table(one: Section) -> Iterator[str]:
     yield f"|{'|'.join('---' if column.kind in (*NAMED, 'label') else '---:' for column in one.columns)}|"
     for row in one.rows:
         cells = (shown(value, column.kind) for column, value in zip(one.columns, row, strict=True))
-        yield f"| {' | '.join(map(_escaped, cells))} |"
-
-
-def _escaped(cell: str) -> str:
-    """What would be markup, or end the cell, as itself."""
-    for character in "\\`*_[]<>|#":
-        cell = cell.replace(character, f"\\{character}")
-    return cell
+        yield f"| {' | '.join(map(escaped, cells))} |"
 
 
 def _plain(value: Value) -> Any:

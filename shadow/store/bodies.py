@@ -28,8 +28,6 @@ ADD_ANSWER: Final = f"""INSERT OR IGNORE INTO bodies ({_NAMES}) SELECT {_PLACES}
     WHERE EXISTS (SELECT 1 FROM bodies WHERE exchange_id = ? AND arm = '{PRIMARY}')"""  # noqa: S608
 ANY: Final = "SELECT EXISTS (SELECT 1 FROM bodies)"
 OF_EXCHANGE: Final = f"SELECT {_NAMES} FROM bodies WHERE exchange_id = ?"  # noqa: S608
-OF_PERIOD: Final = f"""SELECT {_NAMES} FROM bodies WHERE exchange_id >= ? AND exchange_id < ? AND arm = ?
-    ORDER BY exchange_id"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +72,6 @@ def of_exchange(connection: sqlite3.Connection, exchange_id: str) -> dict[str, K
     """What is kept of an exchange, by arm."""
     found = map(_kept, connection.execute(OF_EXCHANGE, (blob(exchange_id),)))
     return {one.arm: one for one in found}
-
-
-def of_period(connection: sqlite3.Connection, first: bytes, last: bytes, arm: str = PRIMARY) -> Iterator[Kept]:
-    """What is kept of one arm, in the order of time; ids from `first` on and before `last` (`shadow.store.ids`)."""
-    yield from map(_kept, connection.execute(OF_PERIOD, (first, last, arm)))
 
 
 def _row(exchange_id: str, arm: str, kept: Bodies) -> Row:

@@ -4,8 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 from shadow.exchange import Answer, ToolCall
-from shadow.store.bodies import Kept, of_exchange, of_period
-from shadow.store.ids import floor
+from shadow.store.bodies import Kept, of_exchange
 from shadow.store.sqlite import SQLiteStore
 from tests.store.conftest import FEW_PAGES, Query
 from tests.store.samples import BEGAN, bodies, exchange_id, recorded, replay
@@ -29,14 +28,6 @@ async def test_bodies_are_read_back(store: SQLiteStore, path: Path) -> None:
         "primary": Kept(exchange_id(0), "primary", "acme", REQUEST, ANSWER, whole=False, redactions=2),
         "ferry": Kept(exchange_id(0), "ferry", "acme", None, Answer(refusal="No."), whole=True, redactions=0),
     }
-
-
-async def test_bodies_of_a_period_come_in_order(store: SQLiteStore, path: Path) -> None:
-    """Those of one arm, from a moment on and before another."""
-    await store.add([recorded(number, bodies=bodies({"n": number})) for number in (7, 3, 5, 9)])
-    with closing(sqlite3.connect(path)) as connection:
-        found = [one.request for one in of_period(connection, floor(BEGAN + 0.005), floor(BEGAN + 0.009))]
-    assert found == [{"n": 5}, {"n": 7}]
 
 
 async def test_bodies_of_a_resent_exchange_are_there_once(store: SQLiteStore, query: Query) -> None:
