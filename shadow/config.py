@@ -450,6 +450,7 @@ class Registry:
 
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     environments: Mapping[Fingerprint, str] = field(default_factory=dict)  # of keys: production, test, …
+    feature_budgets_usd_per_month: Mapping[str, Dollars] = field(default_factory=dict)  # as allowances are
 
     @property
     def owners(self) -> dict[str, str]:

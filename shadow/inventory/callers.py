@@ -32,6 +32,7 @@ FEATURES: Final = (
     Column("feature", "feature", "label"),
     Column("endpoints", "endpoints", "words"),
     Column("uses", "uses", "words"),
+    Column("budget_usd_per_month", "budget, USD", "usd"),
     CALLS,
     COST,
     UNKNOWN,
@@ -87,8 +88,8 @@ def tenants(facts: Facts, registry: Registry, candidates: tuple[str, ...], silen
     return section("tenants", "Tenants", meaning, TENANTS, rows)
 
 
-def features(facts: Facts) -> Section:
-    """The features of the product by what they spend."""
+def features(facts: Facts, registry: Registry) -> Section:
+    """The features of the product by what they spend, with what the registry lets them cost."""
     found: dict[str, _Group] = defaultdict(_Group)
     for use in facts.features:
         one = found[use.feature]
@@ -101,6 +102,7 @@ def features(facts: Facts) -> Section:
             name or None,
             tuple(sorted(one.words)),
             tuple(sorted(one.uses)),
+            registry.feature_budgets_usd_per_month.get(name),
             one.calls.calls,
             usd(one.calls.cost_nano, one.calls.cost_known),
             one.calls.cost_unknown,

@@ -23,7 +23,7 @@ def inventory(facts: Facts, config: Config | None) -> Document:
         (
             models(facts),
             tenants(facts, registry, candidates, silent_consents),
-            features(facts),
+            features(facts, registry),
             keys(facts, registry),
             tokens(facts),
             costs(facts),

@@ -18,6 +18,7 @@ REGISTRY = Registry(
         "globex": Tenant(consent=()),
     },
     environments={"f" * 32: "production"},
+    feature_budgets_usd_per_month={"chat": Decimal(500)},
 )
 
 
@@ -59,15 +60,16 @@ def test_nobody_is_found_first() -> None:
 
 
 def test_a_feature_says_what_is_not_compared() -> None:
-    """Only chat completions are replayed; what only OpenRouter does needs a replacement."""
+    """Only chat completions are replayed; what only OpenRouter does needs a replacement. A budget is the registry's."""
     uses = [
         FeatureUse("chat", CHAT, frozenset({"stream"}), spent(2)),
         FeatureUse("search", "/api/v1/embeddings", frozenset(), spent(1)),
         FeatureUse("agents", CHAT, frozenset({"fallbacks", "tools"}), spent(3)),
     ]
-    found = features(Facts(features=uses))
+    found = features(Facts(features=uses), REGISTRY)
     assert only(found, feature="chat")["means"] == "only what every gateway speaks"
     assert only(found, feature="search")["means"] == "not compared: /api/v1/embeddings"
+    assert [only(found, feature=name)["budget_usd_per_month"] for name in ("chat", "search")] == [Decimal(500), None]
     assert only(found, feature="agents")["uses"] == ("fallbacks", "tools")
     assert only(found, feature="agents")["means"] == "needs a replacement for fallbacks"
 
