@@ -25,9 +25,9 @@ The modules in the order in which data flows:
     record        the recorder: takes exchanges in, stores, mirrors, serves reports
     wire          pure: bytes → facts
     mirror        who is replayed and how
-    store         rows and their queries, in SQLite
+    store         rows and their queries, in SQLite and in ClickHouse
     inventory     pure: what the traffic uses → what a migration has to plan for
-    report        pure: stored rows → comparison → text and JSON
+    report        pure: stored rows → comparison → text, Markdown, JSON and CSV
     page          pure: comparison, inventory → one HTML document
     demo          stand-in providers and a workload
 """

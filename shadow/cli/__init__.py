@@ -1,8 +1,22 @@
-"""The `shadow` command: reads files, prints, sets exit codes. One module for each command, and what they share:
+"""The `shadow` command: reads files, prints, sets exit codes.
 
-    options    types and options that several commands take
-    ends       configuration in, text out, and how a command ends
-    recorder   the way to the recorder that runs, or to one of the command's own
+The modules in the order in which the README lists the commands, one for each, then what they share:
+
+    serve        the service itself
+    check        would a configuration run, and reach what it names?
+    report       the comparison, for people and for programs
+    inventory    what the traffic uses: the document that a migration begins with
+    export       stored rows for other programs
+    erase        a tenant's rows and bodies, everywhere
+    replay       stored, consented requests to a candidate that was added later
+    fingerprint  an API key as the tenant registry names it
+    schema       the tables, as SQL
+    demo         the whole thing, without network or keys
+    options      types and options that several commands take
+    stored       what commands over stored rows share: where these are, which are asked for, where the text goes
+    ends         configuration in, text out, and how a command ends
+    recorder     the way to the recorder that runs, or to one of the command's own
+    writing      rows as files
 
 Every room is imported by the command that needs it, when it runs: `shadow --help` and the forwarder stay small.
 

@@ -1,6 +1,8 @@
 """Stand-in providers that speak the real wire, and a workload. Tests and examples use them too.
 
-A behaviour takes a request and returns a script; a stand-in performs it. From the socket upwards:
+A behaviour takes a request and returns a script; a stand-in performs it.
+
+The modules in the order in which they rest on each other, from the socket upwards:
 
     request           requests read off the bytes of a connection, strictly
     script            what an answer is made of: writes, pauses, resets

@@ -23,4 +23,5 @@ The modules in the order in which data flows:
     generation    what OpenRouter says later of an answer that was cut
     timings       when what came
     agreement     how alike two answers are
+    schemas       whether an answer fits the JSON schema that its request asked for
 """
