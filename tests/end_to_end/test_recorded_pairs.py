@@ -24,7 +24,8 @@ OUTPUT_PRICE = Decimal("0.79")
 MILLION = Decimal(1_000_000)
 NANO_DOLLAR = Decimal("1e-9")
 MODEL = "llama-3.3-70b-versatile"
-ENDED = "SELECT e.tenant, r.outcome FROM replays r JOIN exchanges e USING (exchange_id) WHERE r.outcome IS NOT NULL"
+ENDED = """SELECT e.tenant, r.outcome FROM replays r JOIN exchanges e USING (exchange_id)
+    WHERE r.outcome IS NOT NULL ORDER BY CAST(e.tenant AS INTEGER)"""
 
 
 def groq() -> list[dict[str, Any]]:
@@ -137,6 +138,7 @@ def configured(url: str) -> dict[str, Any]:
         "models": {"*": MODEL},
         "prices": dict.fromkeys(models, rate),
         "sample": {"rate": 1.0},
+        "max_concurrency": 1,  # so that the stand-in's turns are those of the requests
     }
     return {"consent_default": "allow", "candidates": [candidate]}
 
