@@ -49,6 +49,7 @@ def headers(identity: str | None = None, content_type: str = "application/json")
 
 def usage(prompt: int, completion: int, cost: Decimal | None, **more: Any) -> Json:
     """Usage in full. `more` replaces or adds members of any level by their own names."""
+    asked = (cost or Decimal(0)) / 4  # an answer's tokens cost more than a question's
     found: Json = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -56,7 +57,11 @@ def usage(prompt: int, completion: int, cost: Decimal | None, **more: Any) -> Js
         "cost": cost,
         "is_byok": False,
         "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0},
-        "cost_details": {"upstream_inference_cost": cost},
+        "cost_details": {
+            "upstream_inference_cost": cost,
+            "upstream_inference_prompt_cost": asked,
+            "upstream_inference_completions_cost": (cost or Decimal(0)) - asked,
+        },
         "completion_tokens_details": {"reasoning_tokens": 0, "image_tokens": 0, "audio_tokens": 0},
     }
     for name, value in more.items():

@@ -46,6 +46,7 @@ PROGRAMS = (
     Example("openai_node/chat.js", "node", EXAMPLES / "openai_node/node_modules"),
     Example("openai_python/chat.py", sys.executable, Path(sys.executable)),
     Example("openrouter_sdk/chat.py", str(CLIENTS), CLIENTS),
+    Example("openrouter_sdk_node/chat.js", "node", EXAMPLES / "openrouter_sdk_node/node_modules"),
     Example("vercel_ai_sdk/chat.js", "node", EXAMPLES / "vercel_ai_sdk/node_modules"),
 )
 BASE_URLS = ("OPENAI_BASE_URL", "OPENROUTER_BASE_URL", "OPENROUTER_API_BASE")  # as the clients have it
