@@ -21,7 +21,20 @@ from typing import Any, Final
 
 from shadow.inventory.document import Column, Document, Section, Value
 from shadow.report.as_markdown import escaped
-from shadow.report.layout import Cell, Paint, count, dollars, duration, many, painter, percent, safe, table, wrapped
+from shadow.report.layout import (
+    Cell,
+    Paint,
+    count,
+    dollars,
+    duration,
+    many,
+    painter,
+    percent,
+    plain_dollars,
+    safe,
+    table,
+    wrapped,
+)
 
 SCHEMA: Final = "shadow-inventory/1"
 NAMED: Final = frozenset({"name", "words"})
@@ -151,7 +164,7 @@ def _markdown_table(one: Section) -> Iterator[str]:
 def _plain(value: Value) -> Any:
     match value:
         case Decimal():
-            return f"{value.normalize() + 0:f}"
+            return plain_dollars(value)
         case datetime():
             return value.isoformat()
         case tuple():

@@ -17,6 +17,7 @@ from shadow.exchange import PRIMARY
 from shadow.report.comparison import Report, SegmentComparison
 from shadow.report.costs import Amount
 from shadow.report.estimates import Estimate, Unknown
+from shadow.report.layout import plain_dollars
 from shadow.report.oddities import counted
 from shadow.report.totals import AGREEMENT, DIMENSIONS, QUANTILES, SIDES, Dimension
 from shadow.report.verdicts import Verdict
@@ -133,7 +134,7 @@ def _text(value: object) -> str:
         case None | Unknown():
             return ""
         case Decimal():
-            return f"{value.normalize() + 0:f}"
+            return plain_dollars(value)
         case float():
             return f"{value:.6g}"
         case str() if value.startswith(FORMULA):

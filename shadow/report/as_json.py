@@ -66,6 +66,7 @@ from shadow.report.costs import Amount, CostComparison
 from shadow.report.coverage import Coverage, Unprojected
 from shadow.report.estimates import Estimate, Unknown
 from shadow.report.latencies import LatencyComparison
+from shadow.report.layout import plain_dollars
 from shadow.report.oddities import counted
 from shadow.report.reliability import Errors
 from shadow.report.totals import QUANTILES, Dimension, Loss, Scope, Segment, Traffic
@@ -239,18 +240,13 @@ def _known(figure: Any, path: str, unknown: dict[str, str]) -> Any:
             unknown[path] = reason
             return None
         case Decimal():
-            return _plain(figure)
+            return plain_dollars(figure)
         case Amount() | Estimate():
             return {name: _known(getattr(figure, name), path, unknown) for name in ("mean", "low", "high")}
         case Mapping():
             return {name: _known(value, f"{path}.{name}".lstrip("."), unknown) for name, value in figure.items()}
         case _:
             return figure
-
-
-def _plain(usd: Decimal) -> str:
-    """An amount without an exponent and without zeros that say nothing."""
-    return f"{usd.normalize() + 0:f}"
 
 
 def _time(at: datetime | None) -> str | None:

@@ -100,6 +100,11 @@ def dollars(amount: Decimal) -> str:
     return _amount(amount, 2, signed=False)
 
 
+def plain_dollars(amount: Decimal) -> str:
+    """An amount for programs: digit by digit, without an exponent and without zeros that say nothing."""
+    return f"{amount.normalize() + 0:f}"
+
+
 def estimated_dollars(amount: Decimal) -> str:
     """An estimate, with its sign: three significant digits, or whole dollars from a hundred on."""
     return _amount(amount, 0 if abs(amount) >= 100 else 2, signed=True)
