@@ -28,6 +28,7 @@ The modules in the order in which data flows:
     store         rows and their queries, in SQLite and in ClickHouse
     inventory     pure: what the traffic uses → what a migration has to plan for
     report        pure: stored rows → comparison → text, Markdown, JSON and CSV
+    spreadsheet   what a spreadsheet must not take for a formula
     page          pure: comparison, inventory → one HTML document
     demo          stand-in providers and a workload
 """

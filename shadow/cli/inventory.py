@@ -31,7 +31,7 @@ def inventory(config_path: Path | None, db: Path | None, style: str, out: Path |
     shadow inventory -c shadow.yaml --since 30d
     shadow inventory -c shadow.yaml --format markdown --out inventory.md
     """
-    from shadow.inventory import formats
+    from shadow.inventory import as_csv, as_json, as_markdown, text
     from shadow.inventory.inventory import inventory as made
     from shadow.store import surveys
     from shadow.store.errors import StoreError
@@ -47,12 +47,11 @@ def inventory(config_path: Path | None, db: Path | None, style: str, out: Path |
     document = made(facts, config)
     if style == "text":
         width, colour = screen(out)
-        rendered = formats.text(document, width, colour=colour)
+        rendered = text.render(document, width, colour=colour)
     elif style == "html":
         from shadow.page.page import inventory as page_of
 
         rendered = page_of(document)
     else:
-        render = {"markdown": formats.markdown, "json": formats.as_json, "csv": formats.as_csv}[style]
-        rendered = render(document)
+        rendered = {"markdown": as_markdown, "json": as_json, "csv": as_csv}[style].render(document)
     deliver(rendered, out)

@@ -11,12 +11,12 @@ from typing import IO, Any, Final
 
 import orjson
 
+from shadow.spreadsheet import inert
 from shadow.store.export import NUMBERS, TRUTHS, WHOLE
 
 PARQUET: Final = find_spec("pyarrow") is not None
-GROUP: Final = 20_000  # rows of a group of Parquet: some ten megabytes
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one (OWASP, "CSV Injection")
 NUMBER: Final = re.compile(r"-[0-9]+(\.[0-9]+)?", re.ASCII)  # a refund is money, and nothing that is executed
+GROUP: Final = 20_000  # rows of a group of Parquet: some ten megabytes
 
 Row = Mapping[str, Any]
 
@@ -83,6 +83,6 @@ def _cell(value: Any) -> Any:
             return "true" if value else "false"
         case list() | dict():
             return orjson.dumps(value).decode()
-        case str() if value.startswith(FORMULA) and not NUMBER.fullmatch(value):
-            return f"'{value}"
+        case str() if not NUMBER.fullmatch(value):
+            return inert(value)
     return value

@@ -10,5 +10,9 @@ The modules in the order in which facts flow:
     billing        tokens, where costs come from, and what only OpenRouter does
     compatibility  what candidates took, refused and never saw
     inventory      all sections together
-    formats        the document as text, Markdown, JSON and CSV
+    wording        how one value reads, for people and for programs
+    text           the document for a terminal
+    as_markdown    for a wiki
+    as_json        for programs
+    as_csv         for a spreadsheet
 """

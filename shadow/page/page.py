@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from shadow.inventory.document import Column as InventoryColumn
 from shadow.inventory.document import Document, Value
-from shadow.inventory.formats import NONE_YET, period, shown
+from shadow.inventory.wording import NONE_YET, period, shown
 from shadow.page import charts, examples
 from shadow.page.headline import Headline, headlines, in_one_sentence
 from shadow.page.ranking import SHOWN, Ranking, State, rankings

@@ -21,9 +21,9 @@ from shadow.report.layout import plain_dollars
 from shadow.report.oddities import counted
 from shadow.report.totals import AGREEMENT, DIMENSIONS, QUANTILES, SIDES, Dimension
 from shadow.report.verdicts import Verdict
+from shadow.spreadsheet import inert
 
 MEASURES: Final = ("cost", "ttft_p95", "error_rate", *AGREEMENT)
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV Injection"
 
 Cells = dict[str, object]
 
@@ -137,6 +137,4 @@ def _text(value: object) -> str:
             return plain_dollars(value)
         case float():
             return f"{value:.6g}"
-        case str() if value.startswith(FORMULA):
-            return f"'{value}"
-    return str(value)
+    return inert(str(value))
