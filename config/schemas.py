@@ -12,8 +12,9 @@ from typing import Any, Final, get_args
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from shadow.config import Address, ByteSize, Config, ListenAddress, PriceList, Registry
+from shadow.config import Config, PriceList, Registry
 from shadow.report.gates import Gates
+from shadow.values import Address, ByteSize, ListenAddress
 
 NAMES: Final = {"shadow": Config, "tenants": Registry, "gates": Gates}
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

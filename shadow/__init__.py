@@ -5,6 +5,7 @@ The modules in the order in which data flows:
     cli           commands; reads files, prints, sets exit codes
     configfile    YAML → validated configuration
     config        its frozen records
+    values        the kinds of value in it: how they are written, and their bounds
     changes       what differs between two of them
     events        what the log can tell of: a closed set
     log           lines on standard error

@@ -5,22 +5,34 @@ Secrets are named (`api_key_env`, `api_key_file`), never held. Plain records, so
 forwarder's configuration without reading any file again.
 """
 
-import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar, dataclass_transform
+from typing import Annotated, Final, Literal
 from urllib.parse import unquote
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Le, MinLen
 
 from shadow.exchange import CONTROL, PRIMARY
-
-T = TypeVar("T")
+from shadow.values import (
+    Address,
+    BaseUrl,
+    ByteSize,
+    Database,
+    Dollars,
+    Fingerprint,
+    HeaderName,
+    ListenAddress,
+    Parsed,
+    Pattern,
+    Rate,
+    Seconds,
+    secret,
+    section,
+)
 
 # What an endpoint accepts and how it reports usage. `generic` is the cautious choice for an unknown server.
 Dialect = Literal[
@@ -32,142 +44,6 @@ Promise = Literal["zdr", "no_data_collection", "no_distillation"]
 FRAME_HEAD_BYTES: Final = 512 << 10  # what a frame holds beside two bodies: 20,000 arrivals are 320 KB
 
 ARM_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # a metric label and a column value: short and plain
-HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-URL: Final = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
-DATABASE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")  # an identifier that needs no quotes in SQL
-FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
-BYTE_SIZE: Final = re.compile(r"(\d+) ?(|B|[KMG]i?B)", re.IGNORECASE)
-BYTE_UNITS: Final = {
-    "": 1,
-    "b": 1,
-    "kb": 10**3,
-    "mb": 10**6,
-    "gb": 10**9,
-    "kib": 1 << 10,
-    "mib": 1 << 20,
-    "gib": 1 << 30,
-}
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
-def section(cls: type[T]) -> type[T]:
-    """A frozen part of the configuration in which an unknown key is a mistake."""
-    cls.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]  # read by pydantic's TypeAdapter
-    return dataclass(frozen=True, slots=True, kw_only=True)(cls)
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """An annotation: how the value in the file becomes the field's. The function raises ValueError with the mistake.
-
-    Speaks pydantic's protocol without importing it: the recorder has the records and needs no validation.
-    """
-
-    function: Callable[[Any], Any]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
-        from pydantic_core import core_schema  # noqa: PLC0415 (see above)
-
-        return core_schema.no_info_before_validator_function(self.function, handler(source))
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A TCP address to listen on."""
-
-    host: str
-    port: int
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine, or this pod, can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def _address(value: object) -> Address:
-    host, colon, port = str(value).rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError("must be an address such as 127.0.0.1:8080")
-    return Address(host.strip("[]"), int(port))
-
-
-def _base_url(value: object) -> str:
-    url = str(value).rstrip("/")
-    if not URL.fullmatch(url):
-        raise ValueError("must be an http:// or https:// URL without user, query or fragment")
-    return url
-
-
-def _header_name(value: object) -> str:
-    if not isinstance(value, str) or not HEADER_NAME.fullmatch(value):
-        raise ValueError("must be the name of a header")
-    return value
-
-
-def _byte_size(value: object) -> int:
-    found = BYTE_SIZE.fullmatch(str(value))
-    if not found:
-        raise ValueError("must be a number of bytes such as 65536, 64KiB or 8MiB")
-    return int(found[1]) * BYTE_UNITS[found[2].lower()]
-
-
-def _fingerprint(value: object) -> str:
-    if not isinstance(value, str) or not FINGERPRINT.fullmatch(value):  # it may be a key: it is not repeated
-        raise ValueError("must be a fingerprint of 32 hexadecimal digits, as `shadow fingerprint` prints it")
-    return value
-
-
-def _pattern(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("must be text")
-    import re2  # noqa: PLC0415 (few configurations have patterns)
-
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        empty = re2.compile(value, options).search("")
-    except re2.error as error:
-        told = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-        raise ValueError(f"is not a pattern of RE2: {told}") from None
-    if empty:
-        raise ValueError("must not match where there is nothing")
-    return value
-
-
-def _database(value: object) -> str:
-    if not isinstance(value, str) or not DATABASE.fullmatch(value):
-        raise ValueError("must be a name of letters, digits and underscores, of up to 64")
-    return value
-
-
-def _secret(variable: str | None, file: Path | None) -> str | None:
-    """What a file or an environment variable holds, as it is now. Raises OSError or KeyError where it cannot be had."""
-    if file is not None:
-        return file.read_text().strip()
-    return os.environ[variable] if variable else None
-
-
-def _price_list(value: object) -> object:
-    return value if isinstance(value, list | tuple) else (value,)
-
-
-ListenAddress = Annotated[Address, Parsed(_address)]
-BaseUrl = Annotated[str, Parsed(_base_url)]
-HeaderName = Annotated[str, Parsed(_header_name)]
-ByteSize = Annotated[int, Parsed(_byte_size)]
-Fingerprint = Annotated[str, Parsed(_fingerprint)]
-Pattern = Annotated[str, Parsed(_pattern)]
-Seconds = Annotated[float, Gt(0)]
-Rate = Annotated[float, Ge(0), Le(1)]
-Dollars = Annotated[Decimal, Ge(Decimal(0))]
 
 
 @section
@@ -180,6 +56,10 @@ class Price:
     cache_write: Dollars | None = None
     request: Dollars = Decimal(0)
     since: date | None = None  # in force from this UTC day; None: always
+
+
+def _price_list(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 PriceList = Annotated[tuple[Price, ...], Parsed(_price_list), MinLen(1)]  # one price may stand without brackets
@@ -305,7 +185,7 @@ class Replayed:
 
         Raises OSError or KeyError where the named secret cannot be had.
         """
-        return _secret(self.api_key_env, self.api_key_file)
+        return secret(self.api_key_env, self.api_key_file)
 
 
 @section
@@ -352,7 +232,7 @@ class ClickHouse:
     """Where the rows of many pods meet. User and password are named, not held, and may rotate in their files."""
 
     url: BaseUrl
-    database: Annotated[str, Parsed(_database)] = "shadow"
+    database: Database = "shadow"
     user_env: str | None = None
     user_file: Path | None = None
     password_env: str | None = None
@@ -373,11 +253,11 @@ class ClickHouse:
 
     def user(self) -> str | None:
         """Who asks, as it is now; None: the server's default. Raises OSError or KeyError where it cannot be had."""
-        return _secret(self.user_env, self.user_file)
+        return secret(self.user_env, self.user_file)
 
     def password(self) -> str | None:
         """The password as it is now; None where there is none. Raises OSError or KeyError where it cannot be had."""
-        return _secret(self.password_env, self.password_file)
+        return secret(self.password_env, self.password_file)
 
 
 @section
@@ -423,7 +303,7 @@ class Otel:
 
     def headers(self) -> dict[str, str]:
         """What authorises the sender. Raises OSError or KeyError where it cannot be had."""
-        said = _secret(self.headers_env, self.headers_file) or ""
+        said = secret(self.headers_env, self.headers_file) or ""
         pairs = (pair.partition("=") for pair in said.split(",") if "=" in pair)
         return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from shadow import configfile
-from shadow.config import Address, Config
+from shadow.config import Config
 from shadow.configfile import ConfigError, parse, read
 from shadow.fingerprint import fingerprint
+from shadow.values import Address
 
 HERE = Path("/etc/shadow")
 SMALLEST = "upstream: {url: 'https://openrouter.ai'}"

@@ -13,9 +13,9 @@ def schema(clickhouse: bool, database: str | None, replicated: bool) -> None:
     \b
     shadow schema --clickhouse | clickhouse-client --multiquery
     """
-    from shadow.config import DATABASE as IDENTIFIER
     from shadow.store import schema as sqlite
     from shadow.store.clickhouse.schema import DATABASE, script
+    from shadow.values import DATABASE as IDENTIFIER
 
     if not clickhouse:
         if database or replicated:

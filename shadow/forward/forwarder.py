@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from shadow.config import Address, Config
+from shadow.config import Config
 from shadow.forward.admin import Access, Admin, Reload
 from shadow.forward.handoff import Handoff
 from shadow.forward.metrics import Metrics
@@ -15,6 +15,7 @@ from shadow.forward.recorder_client import RecorderClient
 from shadow.forward.refusals import FAILED, REQUEST_REFUSALS
 from shadow.forward.server import Server
 from shadow.reload import Renewed
+from shadow.values import Address
 
 BACKLOG: Final = 1024  # a burst of clients at start waits instead of being turned away
 FLUSH_S: Final = 5.0  # a healthy recorder commits a full handoff in less

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from shadow.config import section
 from shadow.report.totals import AGREEMENT
+from shadow.values import section
 
 Margin = Annotated[float, Gt(0), Le(10)]
 
