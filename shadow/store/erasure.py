@@ -59,7 +59,7 @@ def count(path: Path, tenant: str) -> Counts:
 
 def refuse_in_use(path: Path, wait_s: float = BUSY_MS / 1000) -> None:
     """Raise StoreError where another process has a database open: it must have one writer."""
-    with closing(sqlite3.connect(path, wait_s, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(path, timeout=wait_s, isolation_level=None)) as connection:
         try:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # before anything is read: only then it holds
             connection.execute("BEGIN IMMEDIATE")

@@ -6,6 +6,7 @@ import pty
 import sqlite3
 import sys
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -39,7 +40,7 @@ class Shown:
     directory: Path
 
     def rows(self, query: str) -> list[Any]:
-        with sqlite3.connect(f"file:{self.directory}/shadow.db?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{self.directory}/shadow.db?mode=ro", uri=True)) as connection:
             return connection.execute(query).fetchall()
 
 
