@@ -1,6 +1,8 @@
 """The command: what it prints, what it refuses, and with which exit code."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +21,12 @@ from tests.clickhouse import Database
 from tests.end_to_end.sidecar import free_addresses
 from tests.report.population import exchange, observation, replay, store
 from tests.store.clickhouse.fleet import ship_into
+
+# What of all that commands need has been loaded.
+LOADED = """
+import sys
+def loaded(): return sorted(sys.modules.keys() & {"aiohttp", "orjson", "pydantic", "sqlite3", "yaml", "shadow.store"})
+"""
 
 SMALLEST = "upstream: {url: 'https://openrouter.ai'}\n"
 
@@ -102,6 +110,25 @@ def test_reading_gives_way(tmp_path: Path, niceness: list[int], command: str) ->
     """In a pod, what reads many rows must not take the processor from requests."""
     shadow(*command.split(), "--db", tmp_path / "none.db")
     assert niceness == [19]
+
+
+def test_it_gives_way_before_it_loads_anything(tmp_path: Path) -> None:
+    """A fifth of a second of imports is a fifth of a second in which clients would wait."""
+    code = f"""
+from shadow.cli import main, stored
+stored.stand_back = lambda: print(loaded())
+{LOADED}
+main(["report", "--db", {str(tmp_path / "none.db")!r}])
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+    assert (ran.returncode, ran.stdout) == (EXIT_STORE, "[]\n")
+
+
+def test_help_loads_no_room() -> None:
+    """It is there at once, whatever the commands need."""
+    code = f"from shadow.cli import main\n{LOADED}\nprint(loaded())"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert ran.stdout == "[]\n"
 
 
 def test_a_missing_store_is_exit_code_3(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import click
 
 from shadow.cli.ends import EXIT_STORE, fail, read
 from shadow.cli.options import config_option
-from shadow.config import ClickHouse, Config
+
+if TYPE_CHECKING:
+    from shadow.config import ClickHouse, Config
 
 ANSWER_S: Final = 35.0  # the admin port waits 30 s for the recorder
 
@@ -53,7 +55,7 @@ def erase(config_path: Path, tenant: str, yes: bool) -> None:
     click.echo("Overwritten in the file and its log.")
 
 
-def _in_clickhouse(settings: ClickHouse, tenant: str) -> None:
+def _in_clickhouse(settings: "ClickHouse", tenant: str) -> None:
     """Where the rows of many pods meet: after this pod's own, or they would be sent again."""
     from shadow.store.clickhouse.client import Client
     from shadow.store.clickhouse.erase import erase as erase_there
@@ -72,7 +74,7 @@ def _in_clickhouse(settings: ClickHouse, tenant: str) -> None:
         fail(f"erased in this pod, and not in ClickHouse: {error}", EXIT_STORE)
 
 
-def _by_itself(config: Config, tenant: str) -> None:
+def _by_itself(config: "Config", tenant: str) -> None:
     """With a store of this process's own. Raises StoreError, also where another process has it open."""
     from shadow.store.erasure import refuse_in_use
     from shadow.store.hold import held
@@ -90,7 +92,7 @@ def _by_itself(config: Config, tenant: str) -> None:
         asyncio.run(run())
 
 
-async def _by_recorder(config: Config, tenant: str) -> bool:
+async def _by_recorder(config: "Config", tenant: str) -> bool:
     """Have the running recorder do it, and wait. False where no service runs. Raises RecorderError."""
     from shadow.cli.recorder import ASK_EVERY_S, RecorderError, running
 

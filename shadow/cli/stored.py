@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
@@ -31,7 +32,7 @@ class Asked(NamedTuple):
 
 
 def rows_options(candidate: str) -> Callable[[F], F]:
-    """-c or --db, and which of the rows; `candidate` is the help of --candidate."""
+    """-c or --db, and which of the rows; `candidate` is the help of --candidate. Clients come before the command."""
     options = (
         config_option(required=False),
         click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The SQLite store, not a config."),
@@ -42,9 +43,14 @@ def rows_options(candidate: str) -> Callable[[F], F]:
     )
 
     def decorate(command: F) -> F:
+        @wraps(command)
+        def giving_way(*arguments: Any, **chosen: Any) -> Any:
+            stand_back()  # before the rooms that it needs are even loaded
+            return command(*arguments, **chosen)
+
         for option in reversed(options):
-            command = option(command)
-        return command
+            option(giving_way)
+        return cast("F", giving_way)
 
     return decorate
 
@@ -53,14 +59,13 @@ out_option = click.option("--out", type=click.Path(dir_okay=False, path_type=Pat
 
 
 def asked(config_path: Path | None, db: Path | None, since: datetime | None, until: datetime | None) -> Asked:
-    """The rows that the options name. Ends the command where they contradict each other, and gives way to requests."""
+    """The rows that the options name. Ends the command where they contradict each other."""
     from shadow.store.source import source
 
     if (config_path is None) == (db is None):
         raise click.UsageError("give either -c CONFIG or --db PATH")
     if since and until and until <= since:
         raise click.UsageError("--until must be later than --since")
-    stand_back()
     config = None if config_path is None else read(config_path, secrets=False)
     return Asked(cast("Path", db) if config is None else source(config.store), config)
 
