@@ -1,6 +1,6 @@
 """Erases a tenant on demand: `POST /-/erase?tenant=T` begins, `GET` says how far it is. One at a time."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -22,10 +22,15 @@ class Store(Protocol):
 
 
 class Erasures:
-    """The erasure that runs, or the last one that did. It goes on when whoever asked for it has left."""
+    """The erasure that runs, or the last one that did. It goes on when whoever asked for it has left.
 
-    def __init__(self, store: Store) -> None:
+    `landed`, where rows are shipped, waits for those that were read before they were deleted: who erases them where
+    they go must find them there.
+    """
+
+    def __init__(self, store: Store, landed: Callable[[], Awaitable[None]] | None = None) -> None:
         self._store = store
+        self._landed = landed
         self._tenant: str | None = None
         self._state: dict[str, Any] = {}
 
@@ -53,6 +58,8 @@ class Erasures:
 
         try:
             await self._store.erase(tenant, watch)
+            if self._landed is not None:
+                await self._landed()
         except StoreError as error:
             state |= {"state": FAILED, "reason": str(error)}
             tell(Event.ERASURE_FAILED, deleted=state["deleted"], reason=error)

@@ -30,7 +30,7 @@ from shadow.record.pages import application
 from shadow.record.pause import Pause
 from shadow.record.reports import Reports
 from shadow.record.retention import retain
-from shadow.record.shipping import shipping
+from shadow.record.shipping import Shipping, shipping
 from shadow.record.stored import StoredReplays
 from shadow.store.client_keys import used
 from shadow.store.errors import StoreError
@@ -57,9 +57,9 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
         for ended in await store.recover():
             metrics.recovered(ended)
         async with (
-            shipping(shared, store.outbox, metrics, gethostname()),
+            shipping(shared, store.outbox, metrics, gethostname()) as shipped,
             _tracing(config, metrics) as traces,
-            _mirroring(config, store, metrics, traces, socket),
+            _mirroring(config, store, metrics, traces, shipped, socket),
         ):
             yield
     finally:
@@ -68,7 +68,12 @@ async def recording(config: Config, socket: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _mirroring(
-    config: Config, store: SQLiteStore, metrics: Metrics, traces: "Traces | None", socket: Path
+    config: Config,
+    store: SQLiteStore,
+    metrics: Metrics,
+    traces: "Traces | None",
+    shipped: Shipping | None,
+    socket: Path,
 ) -> AsyncIterator[None]:
     """Takes exchanges in and replays them; at the end every replay has ended."""
     keeper = Keeper(config.capture, config.registry)
@@ -90,10 +95,10 @@ async def _mirroring(
                 traces=traces,
             )
             reports, replays = Reports(config.store.path), StoredReplays(config, keeper, mirror, store, ledger, metrics)
+            erasures = Erasures(store, shipped.landed if shipped else None)
             largest_batch = config.handoff.max_bytes + ROOM_FOR_HEADS
-            app = application(
-                inbox, mirror, Pause(mirror, socket), metrics, reports, Erasures(store), replays, largest_batch
-            )
+            pause = Pause(mirror, socket)
+            app = application(inbox, mirror, pause, metrics, reports, erasures, replays, largest_batch)
             async with _serving(app, socket):
                 retention = spawn(retain(store, config, keeper, metrics), "retention")
                 try:

@@ -90,6 +90,7 @@ class Shipping:
         self._clock = clock
         self._most = most
         self._prepared = False
+        self._under_way = asyncio.Lock()  # a batch has been read and has neither landed nor failed
         self._oldest_at: float | None = None
         self._refusal: Refusal | None = None
         metrics.ship_lag.set_function(self._lag_s)
@@ -118,14 +119,20 @@ class Shipping:
         if not self._prepared:
             await self._server.prepare()
             self._prepared = True
-        batch = await self._outbox.claim(self._most)
-        if batch is not None:
-            await self._send(batch)
-            await self._outbox.acknowledge(batch)
-            self._metrics.shipped.inc(batch.exchanges)
+        async with self._under_way:
+            batch = await self._outbox.claim(self._most)
+            if batch is not None:
+                await self._send(batch)
+                await self._outbox.acknowledge(batch)
+                self._metrics.shipped.inc(batch.exchanges)
         self._note(None)
         self._show(await self._outbox.backlog())
         return batch is not None and batch.exchanges == self._most
+
+    async def landed(self) -> None:
+        """Wait until no row that was read before this call can still land: its batch has, or has failed."""
+        async with self._under_way:
+            pass
 
     async def _send(self, batch: Batch) -> None:
         for table, compressed in zip(TABLES, await self._encoded(batch), strict=True):
@@ -175,17 +182,19 @@ def backoff_s(failures: int) -> float:
 
 
 @asynccontextmanager
-async def shipping(settings: ClickHouse | None, outbox: Outbox, metrics: Metrics, pod: str) -> AsyncIterator[None]:
+async def shipping(
+    settings: ClickHouse | None, outbox: Outbox, metrics: Metrics, pod: str
+) -> AsyncIterator[Shipping | None]:
     """Ships in the background, where configured. At the end what waits is shipped within a bound, or stays."""
     if settings is None:
-        yield
+        yield None
         return
     client = Client(settings, TIMEOUT_S)
     one = Shipping(outbox, Tables(client, create=settings.create_tables), metrics, pod, settings.max_delay_s)
     tell(Event.SHIPPING, url=settings.url)
     task = spawn(one.run(), "shipping")
     try:
-        yield
+        yield one
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

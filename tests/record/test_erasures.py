@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -19,12 +20,15 @@ def store() -> FakeEraser:
 
 @pytest.fixture
 async def client(store: FakeEraser) -> AsyncIterator[Client]:
-    erasures = Erasures(store)
+    async with TestClient(TestServer(serving(Erasures(store)))) as client:
+        yield client
+
+
+def serving(erasures: Erasures) -> web.Application:
     app = web.Application()
     app.router.add_post("/-/erase", erasures.begin)
     app.router.add_get("/-/erase", erasures.show)
-    async with TestClient(TestServer(app)) as client:
-        yield client
+    return app
 
 
 async def ended(client: Client) -> dict[str, object]:
@@ -42,6 +46,24 @@ async def test_an_erasure_runs_to_its_end(client: Client, store: FakeEraser) -> 
     store.may.set()
     assert await ended(client) == {"state": "done", "deleted": 7}
     assert store.erased == ["acme"]
+
+
+async def test_what_is_on_its_way_lands_before_an_erasure_is_done(store: FakeEraser) -> None:
+    """Rows that were read for ClickHouse before they were deleted must be there when they are erased there, too."""
+    asked, on_its_way = asyncio.Event(), asyncio.Event()
+
+    async def landed() -> None:
+        asked.set()
+        assert store.erased == ["acme"], "what is read after the deletion holds none of it"
+        await on_its_way.wait()
+
+    store.may.set()
+    async with TestClient(TestServer(serving(Erasures(store, landed)))) as client:
+        await client.post(ACME)
+        await asked.wait()
+        assert (await (await client.get(ACME)).json())["state"] == "running"
+        on_its_way.set()
+        assert (await ended(client))["state"] == "done"
 
 
 async def test_a_failure_is_told(client: Client, store: FakeEraser) -> None:

@@ -130,6 +130,38 @@ async def between(server: Server, trusted: ssl.SSLContext | None = None) -> Asyn
         await runner.cleanup()
 
 
+async def test_a_batch_that_is_under_way_is_waited_for(tmp_path: Path) -> None:
+    """Until the server has it or refuses it, rows that were read before may still land."""
+    sent, refused = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        """A server that keeps an insert waiting, then refuses it."""
+
+        async def prepare(self) -> None: ...
+
+        async def insert(self, *_: object) -> None:
+            sent.set()
+            await refused.wait()
+            raise ClickHouseError(Refusal.UNREACHABLE, "gone")
+
+    store = await SQLiteStore.open(tmp_path / "shadow.db", ship_to="test")
+    try:
+        await store.add([recorded(0)])
+        shipping = Shipping(store.outbox, Slow(), Metrics(), "pod-1", 5.0)
+        await shipping.landed()  # nothing is under way
+        shipped = asyncio.ensure_future(shipping.ship())
+        await sent.wait()
+        landed = asyncio.ensure_future(shipping.landed())
+        await asyncio.sleep(0)
+        assert not landed.done()
+        refused.set()
+        await landed
+        with pytest.raises(ClickHouseError):
+            await shipped
+    finally:
+        await store.close()
+
+
 async def test_rows_arrive_with_their_pairs(shipped: Rig, clickhouse_database: Database) -> None:
     """An exchange is one row, each of its replays another, which repeats what a report asks of the exchange."""
     await shipped.store.add([recorded(0, ended=(replay(0, observation=observation(), conversation=7),))])
