@@ -32,7 +32,7 @@ ENDINGS: Final = {
 @click.option("--candidate", required=True, help="Where to.")
 @click.option("--since", type=Moment(), help="Only exchanges from this time on: ISO 8601, or an age such as 7d.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many replays.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many replays a second.")
+@click.option("--rate", type=click.FloatRange(min=0.001), help="At most so many replays a second.")
 def replay(config_path: Path, candidate: str, since: datetime | None, limit: int | None, rate: float | None) -> None:
     """Replay kept requests to a candidate, under its budget and as its tenants consent.
 

@@ -5,11 +5,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from shadow.exchange import Replay
+
+NO_TIME: Final = 1e11  # Unix seconds; whoever says more means milliseconds
+SLOWEST: Final = 0.001  # replays a second: one in a quarter of an hour, which nobody watches for long
 
 
 class State(StrEnum):
@@ -41,9 +44,9 @@ def ordered(body: bytes) -> Order:
         raise ValueError
     since, limit, rate = said.get("since"), said.get("limit"), said.get("rate")
     good = (
-        since is None or isinstance(since, int | float),
+        since is None or (isinstance(since, int | float) and 0 <= since < NO_TIME),
         limit is None or (isinstance(limit, int) and limit > 0),
-        rate is None or (isinstance(rate, int | float) and rate > 0),
+        rate is None or (isinstance(rate, int | float) and rate >= SLOWEST),
     )
     if not all(good) or said.keys() - {"candidate", "since", "limit", "rate"}:
         raise ValueError
