@@ -1,6 +1,7 @@
-"""What tests of several rooms share: the ClickHouse servers, started once and only where a test asks for one."""
+"""What tests of several rooms share: an address of nobody, and the ClickHouse servers that a test asks for."""
 
 import importlib.util
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +34,14 @@ def current_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cli
         yield current
     finally:
         current.close()
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """A loopback address where connections are refused: bound, so that no other test listens on it meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,6 @@ from shadow.exchange import Recorded
 from shadow.fingerprint import fingerprint
 from shadow.store.hold import held
 from tests.clickhouse import Database
-from tests.end_to_end.sidecar import free_addresses
 from tests.report.population import exchange, observation, replay, store
 from tests.store.clickhouse.fleet import ship_into
 
@@ -265,9 +264,9 @@ def test_tables_that_cannot_be_are_wrong_usage(arguments: tuple[str, ...]) -> No
     assert shadow("schema", *arguments).exit_code == 2
 
 
-def test_erase_removes_a_tenant(tmp_path: Path) -> None:
+def test_erase_removes_a_tenant(tmp_path: Path, nobody: str) -> None:
     """Counted before and after; the exit code is 0 once nothing of the tenant is left, and others stay."""
-    (tmp_path / "shadow.yaml").write_text(SMALLEST + f"admin: {{listen: '{free_addresses(1)[0]}'}}\n")
+    (tmp_path / "shadow.yaml").write_text(SMALLEST + f"admin: {{listen: '{nobody}'}}\n")
     population = [
         Recorded(exchange(1_780_000_000.0 + number, tenant=tenant), observation())
         for number, tenant in enumerate("aab")
@@ -285,9 +284,9 @@ def test_erase_removes_a_tenant(tmp_path: Path) -> None:
     assert "before: 1 exchanges" in again.stdout
 
 
-def test_erase_keeps_off_a_store_of_another(tmp_path: Path) -> None:
+def test_erase_keeps_off_a_store_of_another(tmp_path: Path, nobody: str) -> None:
     """It overwrites parts of the file: no recorder may have it, nor take it meanwhile."""
-    (tmp_path / "shadow.yaml").write_text(SMALLEST + f"admin: {{listen: '{free_addresses(1)[0]}'}}\n")
+    (tmp_path / "shadow.yaml").write_text(SMALLEST + f"admin: {{listen: '{nobody}'}}\n")
     with held(store(tmp_path / "shadow.db", [Recorded(exchange(1_780_000_000.0, tenant="a"), observation())])):
         result = shadow("erase", "-c", tmp_path / "shadow.yaml", "--tenant", "a", "--yes")
     assert result.exit_code == EXIT_STORE

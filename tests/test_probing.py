@@ -13,7 +13,6 @@ from shadow.probing import Found, probe, probe_directory
 from shadow.store.clickhouse.client import Client
 from shadow.store.clickhouse.migrations import prepare
 from tests.clickhouse import Database
-from tests.end_to_end.sidecar import free_addresses
 
 KEY = "sk-canary-of-the-probe"
 
@@ -122,17 +121,15 @@ async def test_models_that_are_not_replayed_need_not_be_there(provider: Provider
     assert candidate.well
 
 
-async def test_nobody_there(tmp_path: Path) -> None:
+async def test_nobody_there(tmp_path: Path, nobody: str) -> None:
     """A refused connection is told as such."""
-    [nobody] = free_addresses(1)
     upstream, candidate, _ = await found(config(f"http://{nobody}", tmp_path))
     assert (upstream.well, candidate.well) == (False, False)
     assert upstream.said.startswith("no connection: ")
 
 
-async def test_a_proxy_password_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_password_is_not_shown(tmp_path: Path, nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the egress proxy is what fails, its address stays out of the answer."""
-    [nobody] = free_addresses(1)
     monkeypatch.setenv("http_proxy", f"http://user:hunter2@{nobody}")
     for one in await found(config("http://upstream.example", tmp_path)):
         assert "hunter2" not in one.said

@@ -51,9 +51,10 @@ async def replay(sidecar: Sidecar) -> dict[str, object]:
     return (await eventually(lambda: sidecar.rows("SELECT * FROM replays WHERE outcome IS NOT NULL")))[0]
 
 
-async def test_upstream_down_is_a_502_of_the_sidecars_own(http: aiohttp.ClientSession, tmp_path: Path) -> None:
+async def test_upstream_down_is_a_502_of_the_sidecars_own(
+    http: aiohttp.ClientSession, tmp_path: Path, nobody: str
+) -> None:
     """With nobody behind it, the sidecar says so in its own name, in the shape that OpenAI clients read."""
-    [nobody] = free_addresses(1)
     async with running(tmp_path, f"http://{nobody}") as sidecar:
         async with http.post(f"{sidecar.url}{CHAT}", data=QUESTION) as answer:
             assert answer.status == 502
@@ -74,9 +75,8 @@ async def test_an_upstream_502_is_not_marked(http: aiohttp.ClientSession, tmp_pa
         assert (answer.status, "X-Shadow-Error" in answer.headers) == (502, False)
 
 
-async def test_a_dead_candidate_is_a_failed_replay(http: aiohttp.ClientSession, tmp_path: Path) -> None:
+async def test_a_dead_candidate_is_a_failed_replay(http: aiohttp.ClientSession, tmp_path: Path, nobody: str) -> None:
     """A candidate that refuses connections costs the client nothing; the replay is stored as failed with its reason."""
-    [nobody] = free_addresses(1)
     async with (
         StandIn(answering) as upstream,
         running(tmp_path, upstream.url, **candidate(f"http://{nobody}/v1")) as it,

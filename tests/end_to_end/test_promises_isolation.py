@@ -23,7 +23,6 @@ from tests.end_to_end.raw import (
     body_of,
     chunk,
     eventually,
-    free_addresses,
     get,
     post,
     serving,
@@ -404,7 +403,9 @@ def refuses(wire: Wire) -> bool:
     ],
     ids=["down", "no such name", "no TLS"],
 )
-def test_promise_42_an_unreachable_upstream_is_a_marked_502(tmp_path: Path, url: str, error: bytes) -> None:
+def test_promise_42_an_unreachable_upstream_is_a_marked_502(
+    tmp_path: Path, nobody: str, url: str, error: bytes
+) -> None:
     """Constant text in the shape OpenAI's clients read, and a header that says whose answer it is."""
 
     def not_tls(peer: Peer) -> None:
@@ -412,7 +413,7 @@ def test_promise_42_an_unreachable_upstream_is_a_marked_502(tmp_path: Path, url:
         peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     with serving(not_tls) as plain:
-        named = url.format(nobody=free_addresses(1)[0], plain=plain.removeprefix("http://"))
+        named = url.format(nobody=nobody, plain=plain.removeprefix("http://"))
         with wired(tmp_path, upstream={"url": named}) as wire:
             said = wire.client(QUESTION).message()
     assert said.startswith(b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: application/json\r\n")

@@ -13,7 +13,6 @@ from shadow.exchange import Attribution, Usage
 from shadow.record.delayed_cost import Owed
 from shadow.record.generations import MAX_BYTES, generations
 from shadow.wire.generation import Generation
-from tests.end_to_end.sidecar import free_addresses
 
 JSON: Headers = (("content-type", "application/json"),)
 KEY = "sk-or-v1-secret"
@@ -102,9 +101,8 @@ async def test_a_redirect_is_not_followed() -> None:
         assert elsewhere.received == []
 
 
-async def test_nobody_there_is_nothing_yet() -> None:
+async def test_nobody_there_is_nothing_yet(nobody: str) -> None:
     """A refused connection is no crash."""
-    [nobody] = free_addresses(1)
     assert await ask(f"http://{nobody}", owed()) is None
 
 

@@ -86,8 +86,8 @@ async def test_the_command_erases_here_too(clickhouse_database: Database, tmp_pa
     assert f"ClickHouse at {settings.url}: 3 rows deleted, none left" in result.stdout
 
 
-def test_a_server_that_is_away_is_told(tmp_path: Path) -> None:
+def test_a_server_that_is_away_is_told(tmp_path: Path, nobody: str) -> None:
     """What was erased and what was not, with an exit code that says so."""
-    result = CliRunner().invoke(main, configured(tmp_path, f"http://{free_addresses(1)[0]}", "shadow"))
+    result = CliRunner().invoke(main, configured(tmp_path, f"http://{nobody}", "shadow"))
     assert result.exit_code == 3
     assert "shadow: erased in this pod, and not in ClickHouse: " in result.stderr
