@@ -32,6 +32,14 @@ def test_the_same_question_asked_again_is_another_request():
     assert retries.is_retry(chat()) is False
 
 
+def test_a_client_that_does_not_count_is_not_remembered():
+    """The libraries count the first attempt, too; what comes without a count is nobody's first attempt."""
+    retries = Retries()
+    assert retries.is_retry(chat()) is False
+    assert retries.is_retry(retried(1)) is False
+    assert retries.is_retry(retried(2)) is True
+
+
 def test_other_bytes_are_another_request():
     """One byte of difference is a difference."""
     retries = Retries()
