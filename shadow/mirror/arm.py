@@ -18,8 +18,10 @@ from shadow.mirror.client_keys import ClientKeys
 from shadow.mirror.control import LIMIT
 from shadow.mirror.dialects import RULES
 from shadow.mirror.floors import Floors
+from shadow.mirror.models import ModelMap
 from shadow.mirror.reasons import Withheld
 from shadow.mirror.replay import BEARER, Target
+from shadow.mirror.sampling import Rates
 from shadow.mirror.waiting import Queue
 from shadow.wire.prices import PriceBook
 
@@ -33,7 +35,9 @@ class Arm:
     """A candidate or the control, and its state. Times are seconds of the mirror's clock."""
 
     candidate: Candidate | Control
+    models: ModelMap
     book: PriceBook
+    rates: Rates
     floors: Floors
     budget: Budget | None = None
     proxy: Proxy | None = None
@@ -53,16 +57,16 @@ class Arm:
         """
         limit = candidate.budget_usd_per_day
         if isinstance(candidate, Control):
-            book = PriceBook.for_control(candidate)
+            book, models = PriceBook.for_control(candidate), ModelMap({})  # it is asked for the model that was
         else:
-            book = PriceBook.for_candidate(candidate)
-        floors = Floors(candidate.sample.floor_per_hour)
+            book, models = PriceBook.for_candidate(candidate), ModelMap(candidate.models)
+        rates, floors = Rates(candidate.sample), Floors(candidate.sample.floor_per_hour)
         budget = None if limit is None else Budget(limit, spent)
         try:
-            return cls(candidate, book, floors, budget, egress_proxy(candidate.url, os.environ))
+            return cls(candidate, models, book, rates, floors, budget, egress_proxy(candidate.url, os.environ))
         except ValueError as error:
             tell(Event.ARM_UNREACHABLE, arm=candidate.name, reason=error)
-            return cls(candidate, book, floors, budget, reachable=False)
+            return cls(candidate, models, book, rates, floors, budget, reachable=False)
 
     @property
     def name(self) -> str:

@@ -5,8 +5,8 @@ drawn for no arm.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from shadow.config import Config, Control, Promise
@@ -14,35 +14,46 @@ from shadow.exchange import Body, Exchange, Observation, Replay, ReplayOutcome, 
 from shadow.mirror import control, eligibility
 from shadow.mirror.arm import Arm
 from shadow.mirror.consent import consents
-from shadow.mirror.models import Mapped, map_model
+from shadow.mirror.models import Mapped
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Ineligible, SampledOut, Withheld
 from shadow.mirror.rewrite import Rewritten, refusal, rewrite
-from shadow.mirror.sampling import Draw, draw, number_of, segment
+from shadow.mirror.sampling import Draw, conversation, draw, number_of, segment
 from shadow.mirror.worst_case import limited, worst_usd_of
 from shadow.wire.request import InferenceRequest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Considered:
     """A primary exchange that some arm might replay, with what was read of it."""
 
     exchange: Exchange
     observation: Observation
     request: InferenceRequest
-    conversation: bytes  # the key of the draw
+    wish: Draw | None  # of the application, in the place of every arm's draw
+    _conversation: bytes | None = field(default=None, init=False)
+
+    @property
+    def conversation(self) -> bytes:
+        """The key of the draw. Found for the first arm that asks: at a rate of 0 none does."""
+        if self._conversation is None:
+            self._conversation = conversation(self.exchange, self.request.body)
+        return self._conversation
 
 
 def decide(
-    considered: Considered, arm: Arm, config: Config, *, paused: bool, now: float, at: datetime
+    considered: Considered, arm: Arm, config: Config, *, paused: bool, now: float, at: float
 ) -> Replay | Planned:
-    """The end of the replay, or its plan. `now` is the mirror's clock, as the arm's times are, `at` the time in UTC."""
-    exchange, observation = considered.exchange, considered.observation
+    """The end of the replay, or its plan. `now` is the mirror's clock, as the arm's times are, `at` is Unix time."""
+    exchange = considered.exchange
     model = _mapped(considered, arm, config.upstream.privacy)
     if isinstance(model, Ineligible):
         return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, model)
+    rate = arm.rates.of(exchange.attribution, considered.request.model)
+    if not rate and considered.wish is None:  # neither a floor nor consent can change it
+        return _ended(exchange, arm, ReplayOutcome.SAMPLED_OUT, SampledOut.NOT_DRAWN, rate)
     consented = consents(config, exchange.attribution.tenant, arm.name)
-    drawn = _drawn(considered, arm, consented=consented, now=now)
+    drawn = considered.wish or _drawn(considered, arm, rate, consented=consented, now=now)
     # Drawn or not, what may not be sent had no chance: no estimate may speak for it.
     chance = 0.0 if drawn.probability is not None and not consented else drawn.probability
     if not drawn.drawn:
@@ -56,13 +67,14 @@ def decide(
         body = rewritten.encode()
     except (ValueError, RecursionError):
         return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, Ineligible.UNREADABLE)
-    worst_usd = None if arm.budget is None else worst_usd_of(rewritten.body, len(body), arm.book, at)
-    withheld = arm.affords(worst_usd, at.date())
+    moment = datetime.fromtimestamp(at, UTC)
+    worst_usd = None if arm.budget is None else worst_usd_of(rewritten.body, len(body), arm.book, moment)
+    withheld = arm.affords(worst_usd, moment.date())
     if withheld is not None:
         return _ended(exchange, arm, ReplayOutcome.WITHHELD, withheld, chance, rewritten.rewrite)
     return Planned(
         exchange=replace(exchange, request_body=Body(), response_body=Body(), arrivals=()),
-        observation=observation,
+        observation=considered.observation,
         arm=arm.name,
         probability=1.0 if drawn.probability is None else drawn.probability,
         body=body,
@@ -73,13 +85,13 @@ def decide(
     )
 
 
-def _drawn(considered: Considered, arm: Arm, *, consented: bool, now: float) -> Draw:
+def _drawn(considered: Considered, arm: Arm, rate: float, *, consented: bool, now: float) -> Draw:
     """The draw, with the floor on top of it where the exchange may be sent."""
-    exchange, model, key = considered.exchange, considered.request.model, considered.conversation
-    drawn = draw(arm.candidate.sample, arm.name, exchange, key, model)
+    exchange, key = considered.exchange, considered.conversation
+    drawn = draw(arm.name, key, rate)
     if not consented or not arm.floors.per_hour:
         return drawn
-    place = segment(exchange.attribution, model)
+    place = segment(exchange.attribution, considered.request.model)
     return arm.floors.lift(drawn, place, number_of(key), exchange.exchange_id, now)
 
 
@@ -94,10 +106,10 @@ def _mapped(considered: Considered, arm: Arm, demanded: tuple[Promise, ...]) -> 
     reason = eligibility.of_candidate(request, observation, candidate, demanded)
     if reason is not None:
         return reason
-    model = map_model(candidate.models, request.body, observation.response_model)
+    model = arm.models.of(request.model, observation.response_model, fallbacks="fallbacks" in request.features)
     if isinstance(model, Ineligible):
         return model
-    return refusal(request.body, candidate.dialect) or model
+    return refusal(request, candidate.dialect) or model
 
 
 def _rewritten(body: Mapping[str, Any], model: Mapped | None, arm: Arm) -> Rewritten:

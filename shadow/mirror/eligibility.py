@@ -7,12 +7,13 @@ rewriting of the remaining fields is `shadow.mirror.rewrite`'s.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from shadow.config import Candidate, Promise
 from shadow.exchange import Exchange, Observation, Outcome, header
-from shadow.mirror.models import resolved_at_run_time, variants
+from shadow.mirror.models import REMEMBERED, left_to_router, variants
 from shadow.mirror.reasons import Ineligible
 from shadow.wire.observe import READER_FAILED, RESPONSE_CACHE_HIT
 from shadow.wire.request import Endpoint, InferenceRequest
@@ -36,6 +37,14 @@ PART_REASONS: Final[Mapping[str, Ineligible]] = {
     "input_audio": Ineligible.AUDIO_INPUT,
 }
 PARTS: Final = frozenset({"text", "image_url", "refusal", *PART_REASONS})
+# The fields besides model and messages that may rule a replay out. Most requests have none of them.
+FIELDS: Final = frozenset(
+    {
+        "functions", "function_call", "web_search_options", "n", "modalities", "audio", "image_config",
+        "tools", "stop_server_tools_when", "deferred_tools", "plugins", "provider",
+    }
+)  # fmt: skip
+DEMANDS: Final = frozenset({"zdr", "no_data_collection", "no_distillation"})  # features, named as what is promised
 ROLES: Final = ("system", "developer", "user", "assistant", "tool")  # a tuple: what is looked up may be no word
 # Provider slugs may carry a region after the slash, as in `google-vertex/europe` or `azure/eu-west`.
 REGION: Final = re.compile(r"/(?:eu|us|uk|ca|au|in|jp|ap|asia|europe|global|me|sa|af)(?:[-.]|$)|/[a-z]+-[a-z]+\d")
@@ -69,31 +78,19 @@ def of_request(request: InferenceRequest | None, observation: Observation) -> In
         return Ineligible.ENDPOINT
     if "stateful" in request.features:
         return Ineligible.STATEFUL
-    return _of_model(request.body, observation) or _of_fields(request.body) or _of_messages(request.body)
+    return _of_model(request, observation) or _of_fields(request.body) or _of_messages(request.body["messages"])
 
 
 def of_candidate(
     request: InferenceRequest, observation: Observation, candidate: Candidate, demanded: tuple[Promise, ...] = ()
 ) -> Ineligible | None:
     """Why this candidate in particular may not be sent it. `demanded` is what holds for every request."""
-    if any(promise not in candidate.compliant for promise in (*demanded, *promises(request.body))):
+    demands = DEMANDS & request.features
+    if (demands or demanded) and not demands.union(demanded) <= set(candidate.compliant):
         return Ineligible.PRIVACY
     if candidate.context_tokens is not None and prompt_tokens(request, observation) > candidate.context_tokens:
         return Ineligible.CONTEXT
     return None
-
-
-def promises(body: Mapping[str, Any]) -> Iterator[Promise]:
-    """What the caller demands of whoever sees the prompt."""
-    provider = body.get("provider")
-    if not isinstance(provider, dict):
-        return
-    if provider.get("zdr"):
-        yield "zdr"
-    if provider.get("data_collection") == "deny":
-        yield "no_data_collection"
-    if provider.get("enforce_distillable_text"):
-        yield "no_distillation"
 
 
 def prompt_tokens(request: InferenceRequest, observation: Observation) -> int:
@@ -118,21 +115,33 @@ def _characters(node: object) -> int:
     return count
 
 
-def _of_model(body: Mapping[str, Any], observation: Observation) -> Ineligible | None:
-    model, fallbacks = body.get("model"), body.get("models")
-    if "preset" in body or (isinstance(model, str) and "@preset/" in model):
+def _of_model(request: InferenceRequest, observation: Observation) -> Ineligible | None:
+    if "preset" in request.body:
         return Ineligible.PRESET
-    names = [name for name in (model, *(fallbacks if isinstance(fallbacks, list) else ())) if isinstance(name, str)]
+    fallbacks = request.body.get("models")
+    if not fallbacks:
+        return _of_name(request.model, observation.response_model)
+    listed = [name for name in fallbacks if isinstance(name, str)] if isinstance(fallbacks, list) else []
+    return _of_names(request.model, observation.response_model, listed)
+
+
+def _of_names(model: str | None, answered: str | None, fallbacks: Sequence[str] | None = None) -> Ineligible | None:
+    """What the model that was asked for, the one that answered and the fallbacks rule out; None: there are none."""
+    if model is not None and "@preset/" in model:
+        return Ineligible.PRESET
+    names = [name for name in (model, *(fallbacks or ())) if name is not None]
     if "online" in _suffixes(names):
         return Ineligible.ONLINE_VARIANT
     if not MANY_MODELS.isdisjoint([name.partition(":")[0] for name in names]):
         return Ineligible.MULTI_MODEL
-    answered = observation.response_model
-    ran = (answered,) if answered and resolved_at_run_time(body) else (model, answered)
-    ran_names = [name for name in ran if isinstance(name, str)]
-    if "free" in _suffixes(ran_names) or not FREE_ROUTERS.isdisjoint(ran_names):
+    resolved = left_to_router(model, fallbacks is not None)
+    ran = [name for name in ((answered,) if answered and resolved else (model, answered)) if name is not None]
+    if "free" in _suffixes(ran) or not FREE_ROUTERS.isdisjoint(ran):
         return Ineligible.FREE_VARIANT
     return None
+
+
+_of_name: Final = lru_cache(maxsize=REMEMBERED)(_of_names)  # as nearly all requests name but one model, of few
 
 
 def _suffixes(names: Iterable[str]) -> set[str]:
@@ -142,6 +151,8 @@ def _suffixes(names: Iterable[str]) -> set[str]:
 def _of_fields(body: Mapping[str, Any]) -> Ineligible | None:
     if "messages" not in body:
         return Ineligible.LEGACY_PROMPT if "prompt" in body else Ineligible.MESSAGE_SHAPE
+    if FIELDS.isdisjoint(body):
+        return None
     if body.get("functions") or body.get("function_call"):
         return Ineligible.LEGACY_FUNCTIONS
     if body.get("web_search_options") is not None:
@@ -185,16 +196,20 @@ def _of_region(provider: object) -> Ineligible | None:
     return Ineligible.REGION if any(isinstance(slug, str) and REGION.search(slug) for slug in slugs) else None
 
 
-def _of_messages(body: Mapping[str, Any]) -> Ineligible | None:
-    messages = body["messages"]
+def _of_messages(messages: object) -> Ineligible | None:
     if not isinstance(messages, list) or not messages:
         return Ineligible.MESSAGE_SHAPE
-    return next(filter(None, map(_of_message, messages)), None)
+    for message in messages:
+        if (reason := _of_message(message)) is not None:
+            return reason
+    return None
 
 
 def _of_message(message: object) -> Ineligible | None:
     if not isinstance(message, dict) or message.get("role") not in ROLES:
         return Ineligible.MESSAGE_SHAPE
+    if len(message) == 2 and isinstance(message.get("content"), str):
+        return None  # most of every conversation: a role and a text
     if message.get("function_call"):
         return Ineligible.LEGACY_FUNCTIONS
     if message.get("audio") or message.get("images"):

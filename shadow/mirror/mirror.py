@@ -25,7 +25,7 @@ from shadow.mirror.performer import Ledger, Performer
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Dropped, Failed, Ineligible
 from shadow.mirror.retries import Retries
-from shadow.mirror.sampling import conversation
+from shadow.mirror.sampling import wish
 from shadow.mirror.waiting import Waiting
 from shadow.tasks import spawn
 from shadow.wire.prices import warm
@@ -104,7 +104,7 @@ class Mirror:
 
     def states(self) -> tuple[ArmState, ...]:
         """What can be seen of every arm now."""
-        now, today = self._clock(), self._at().date()
+        now, today = self._clock(), datetime.fromtimestamp(self._wall(), UTC).date()
         return tuple(state_of(arm, now, today) for arm in self._arms.values())
 
     def decide(
@@ -124,9 +124,15 @@ class Mirror:
         except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
             tell(Event.EXCHANGE_UNCONSIDERED, error=where(error), exchange_id=exchange.exchange_id)
             considered = None
-        decided = [self._decide_for(arm, exchange, considered) for arm in self._arms.values()]
-        ended = tuple(one for one in decided if isinstance(one, Replay))
-        return ended, tuple(one for one in decided if isinstance(one, Planned))
+        ended: list[Replay] = []
+        planned: list[Planned] = []
+        for arm in self._arms.values():
+            one = self._decide_for(arm, exchange, considered)
+            if isinstance(one, Replay):
+                ended.append(one)
+            else:
+                planned.append(one)
+        return tuple(ended), tuple(planned)
 
     def reconsider(
         self, name: str, exchange: Exchange, observation: Observation, request: InferenceRequest | None
@@ -167,14 +173,14 @@ class Mirror:
         reason = eligibility.of_request(request, observation)
         if reason is not None or request is None:
             return reason or Ineligible.UNREADABLE
-        return Considered(exchange, observation, request, conversation(exchange, request.body))
+        return Considered(exchange, observation, request, wish(exchange))
 
     def _decide_for(self, arm: Arm, exchange: Exchange, considered: Considered | Ineligible | None) -> Replay | Planned:
         if isinstance(considered, Ineligible):
             return Replay(exchange.exchange_id, arm.name, ReplayOutcome.INELIGIBLE, considered.value)
         try:
             if considered is not None:
-                return decide(considered, arm, self._config, paused=self.paused, now=self._clock(), at=self._at())
+                return decide(considered, arm, self._config, paused=self.paused, now=self._clock(), at=self._wall())
         except Exception as error:  # noqa: BLE001 (see above)
             tell(Event.EXCHANGE_UNDECIDED, arm=arm.name, error=where(error), exchange_id=exchange.exchange_id)
         return Replay(exchange.exchange_id, arm.name, ReplayOutcome.FAILED, Failed.INTERNAL.value)
@@ -183,9 +189,6 @@ class Mirror:
         """Say at the start that nothing will be replayed to the control, where that is so."""
         with suppress(KeyUnavailableError):
             await control.shares(control.target().key)
-
-    def _at(self) -> datetime:
-        return datetime.fromtimestamp(self._wall(), UTC)
 
     def _employ(self, arm: Arm) -> None:
         """Have one more worker take from the arm's queue, where something waits and the candidate may be sent more."""

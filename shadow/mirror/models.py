@@ -10,11 +10,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from shadow.mirror.reasons import Ineligible
+from shadow.wire.documents import word
 from shadow.wire.prices import ROUTING_VARIANTS
 
+REMEMBERED: Final = 1024  # names of 256 characters at most: more than a team uses, and made-up ones push each other out
 ROUTERS: Final = "openrouter/"
 ALIAS: Final = "~"
 DATED: Final = re.compile(r"-(?:20\d{6}|20\d\d-\d\d-\d\d)$")  # an answer names the dated release of what was asked for
@@ -29,16 +32,26 @@ class Mapped:
     variants: tuple[str, ...] = ()
 
 
-def map_model(mapping: Mapping[str, str | None], body: Mapping[str, Any], answered: str | None) -> Mapped | Ineligible:
-    """The candidate's model for a request, or why there is none.
+class ModelMap:
+    """The model map of one candidate, by exact name first, then by glob in the order it is written; null excludes."""
 
-    `mapping` goes by exact name first, then by glob in the order it is written; null excludes. `answered` is the
-    model that the primary's answer names.
-    """
-    requested = body.get("model")
-    requested = requested if isinstance(requested, str) and requested else None
-    resolved = resolved_at_run_time(body)
-    if requested is not None and requested in mapping and not _fell_back(body, requested, answered):
+    def __init__(self, rows: Mapping[str, str | None]) -> None:
+        self._remembered = lru_cache(maxsize=REMEMBERED)(partial(_map, rows))
+
+    def of(self, requested: str | None, answered: str | None, *, fallbacks: bool) -> Mapped | Ineligible:
+        """The candidate's model for a request, or why there is none. Remembered: nearly all name the same few.
+
+        `requested` is the model that the request names, `answered` the one that the primary's answer names, and
+        `fallbacks` tells whether the request lists others to try.
+        """
+        return self._remembered(requested, answered, fallbacks)
+
+
+def _map(
+    mapping: Mapping[str, str | None], requested: str | None, answered: str | None, fallbacks: bool
+) -> Mapped | Ineligible:
+    resolved = left_to_router(requested, fallbacks)
+    if requested is not None and requested in mapping and not (fallbacks and _fell_back(requested, answered)):
         return _target(mapping[requested], requested, requested)  # said outright, for a router or an alias too
     source = answered if resolved else requested
     if source is None:
@@ -55,22 +68,24 @@ def map_model(mapping: Mapping[str, str | None], body: Mapping[str, Any], answer
     return Ineligible.MODEL_UNMAPPED
 
 
-def _fell_back(body: Mapping[str, Any], requested: str, answered: str | None) -> bool:
-    """Whether one of the request's fallbacks answered, or nobody can tell that none did."""
-    return bool(body.get("models")) and (answered is None or _words(answered) != _words(requested))
-
-
 def resolved_at_run_time(body: Mapping[str, Any]) -> bool:
     """Whether the router, not the request, chose the model."""
-    model = body.get("model")
-    if not isinstance(model, str) or not model or body.get("models"):
-        return True
-    return model.startswith((ROUTERS, ALIAS))
+    return left_to_router(word(body.get("model")), bool(body.get("models")))
+
+
+def left_to_router(requested: str | None, fallbacks: bool) -> bool:
+    """As `resolved_at_run_time`, of what was read of the request."""
+    return requested is None or fallbacks or requested.startswith((ROUTERS, ALIAS))
 
 
 def variants(model: str | None) -> tuple[str, ...]:
     """The suffixes of a model's name: ("nitro",) of `vendor/model:nitro`."""
     return tuple(model.split(":")[1:]) if model and ":" in model else ()
+
+
+def _fell_back(requested: str, answered: str | None) -> bool:
+    """Whether a fallback answered, or nobody can tell that none did."""
+    return answered is None or _words(answered) != _words(requested)
 
 
 def _words(name: str) -> tuple[str, frozenset[str]]:

@@ -19,6 +19,7 @@ from shadow.mirror.messages import refused_picture, rewrite_messages, rewrite_to
 from shadow.mirror.models import Mapped, resolved_at_run_time
 from shadow.mirror.notes import Notes
 from shadow.mirror.reasons import Ineligible
+from shadow.wire.request import InferenceRequest
 
 # Tags of what a dropped field did to the answer or its price; fields that are not here only told who or where.
 DROPPED_TAGS: Final[Mapping[str, str]] = {
@@ -88,9 +89,11 @@ def rewrite(body: Mapping[str, Any], model: Mapped, dialect: Dialect, *, stream_
     return _Draft(body, model, RULES[dialect], stream_options).write()
 
 
-def refusal(body: Mapping[str, Any], dialect: Dialect) -> Ineligible | None:
+def refusal(request: InferenceRequest, dialect: Dialect) -> Ineligible | None:
     """Why the dialect cannot say the request. Known without writing it: most are drawn for nobody and never written."""
-    rules = RULES[dialect]
+    body, rules = request.body, RULES[dialect]
+    if _TRANSLATED.isdisjoint(body) and "images" not in request.features:
+        return None  # as with most
     for name, value in body.items():
         if value is not None and name in _REFUSALS and (reason := _REFUSALS[name](body, rules)) is not None:
             return reason
@@ -119,6 +122,7 @@ _REFUSALS: Final[Mapping[str, Callable[[Mapping[str, Any], Rules], Ineligible | 
     "reasoning_effort": _refused_reasoning,
     "response_format": _refused_format,
 }
+_TRANSLATED: Final = _REFUSALS.keys() - {"messages"}  # of these only pictures are refused, which are a feature
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from shadow.config import Sample, Where
@@ -18,6 +19,7 @@ from shadow.exchange import Attribution, Exchange, header
 ASK_HEADER: Final = "x-shadow-sample"
 SESSION_HEADER: Final = "x-session-id"
 SCALE: Final = 1 << 64
+REMEMBERED: Final = 1024  # segments: four names of at most 256 characters each, and made-up ones push each other out
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +31,36 @@ class Draw:
     asked: bool = False
 
 
-def draw(sample: Sample, arm: str, exchange: Exchange, key: bytes, model: str | None) -> Draw:
-    """The draw for one arm. `key` is the exchange's `conversation`, `model` the request's. Pure: always drawn alike.
-
-    `X-Shadow-Sample: always` is included with certainty, so it stands for itself alone; `never` was never drawn.
-    """
-    asked = (header(exchange.request_headers, ASK_HEADER) or "").strip().lower()
-    if asked == "never":
-        return Draw(drawn=False, probability=None, asked=True)
-    if asked == "always":
-        return Draw(drawn=True, probability=1.0, asked=True)
-    chance = rate(sample, exchange.attribution, model)
-    return Draw(drawn=chance > 0 and uniform(arm, key) < chance, probability=chance)
+# `X-Shadow-Sample: always` is included with certainty, so it stands for itself alone; `never` was never drawn.
+WISHES: Final[Mapping[str, Draw]] = {
+    "always": Draw(drawn=True, probability=1.0, asked=True),
+    "never": Draw(drawn=False, probability=None, asked=True),
+}
 
 
-def rate(sample: Sample, attribution: Attribution, model: str | None) -> float:
-    """The rate of the first rule that matches, else the arm's."""
-    for rule in sample.rules:
-        if _matches(rule.where, attribution, model):
-            return rule.rate
-    return sample.rate
+def wish(exchange: Exchange) -> Draw | None:
+    """What the application asked for, in the place of a draw; None where it asked for nothing known."""
+    asked = header(exchange.request_headers, ASK_HEADER)
+    return None if asked is None else WISHES.get(asked.strip().lower())
+
+
+def draw(arm: str, key: bytes, chance: float) -> Draw:
+    """The draw for one arm. `key` is the exchange's `conversation`. Pure: always drawn alike."""
+    return Draw(drawn=uniform(arm, key) < chance, probability=chance)
+
+
+class Rates:
+    """The rates of one arm: that of the first rule that matches, else the arm's."""
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+        self._ruled = lru_cache(maxsize=REMEMBERED)(partial(_ruled, sample))
+
+    def of(self, attribution: Attribution, model: str | None) -> float:
+        """The rate for a request for this model. What the rules say is remembered: few segments make most requests."""
+        if not self._sample.rules:
+            return self._sample.rate
+        return self._ruled(attribution.tenant, attribution.feature, attribution.plan, model)
 
 
 def uniform(arm: str, key: bytes) -> float:
@@ -119,11 +131,10 @@ def _joined(*parts: str) -> bytes:
     return b"".join([b"%d:%s" % (len(part), part) for part in encoded])
 
 
-def _matches(where: Where, attribution: Attribution, model: str | None) -> bool:
-    wanted = (
-        (where.tenant, attribution.tenant),
-        (where.feature, attribution.feature),
-        (where.plan, attribution.plan),
-        (where.model, model),
-    )
+def _ruled(sample: Sample, *segment: str | None) -> float:
+    return next((rule.rate for rule in sample.rules if _matches(rule.where, segment)), sample.rate)
+
+
+def _matches(where: Where, segment: tuple[str | None, ...]) -> bool:
+    wanted = zip((where.tenant, where.feature, where.plan, where.model), segment, strict=True)
     return all(pattern is None or (value is not None and fnmatchcase(value, pattern)) for pattern, value in wanted)

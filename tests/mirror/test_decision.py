@@ -11,16 +11,16 @@ from shadow.mirror.arm import Arm
 from shadow.mirror.decision import Considered, decide
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Ineligible, SampledOut, Withheld
-from shadow.mirror.sampling import conversation
+from shadow.mirror.sampling import wish
 from shadow.wire.request import read_request
 from tests.mirror.making import HELLO, JSON, chat, config, observed
 
-AT = datetime(2026, 12, 1, 12, tzinfo=UTC)
+AT = datetime(2026, 12, 1, 12, tzinfo=UTC).timestamp()
 
 
 def considered(exchange: Exchange) -> Considered:
     request = read_request(exchange)
-    return Considered(exchange, observed(exchange), request, conversation(exchange, request.body))
+    return Considered(exchange, observed(exchange), request, wish(exchange))
 
 
 def decided(settings, exchange=None, *, paused=False, now=0.0, rests_until=0.0):

@@ -110,6 +110,7 @@ SEARCH = {"type": "openrouter:web_search"}
         ({"audio": {"voice": "x"}}, Ineligible.OUTPUT_MODALITY),
         ({"image_config": {"size": 1}}, Ineligible.OUTPUT_MODALITY),
         ({"functions": [{"name": "f"}]}, Ineligible.LEGACY_FUNCTIONS),
+        ({"function_call": "auto"}, Ineligible.LEGACY_FUNCTIONS),
         ({"provider": {"only": ["google-vertex/europe"]}}, Ineligible.REGION),
         ({"provider": {"only": ["azure/eu"]}}, Ineligible.REGION),
         ({"provider": {"only": ["amazon-bedrock/us-east-1"]}}, Ineligible.REGION),

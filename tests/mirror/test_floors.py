@@ -8,7 +8,7 @@ import pytest
 from shadow.config import Sample, SampleRule, Where
 from shadow.exchange import Attribution
 from shadow.mirror.floors import HOUR_S, MAX_TURNS, Floors
-from shadow.mirror.sampling import Draw, draw, number_of, segment
+from shadow.mirror.sampling import Draw, Rates, draw, number_of, segment, wish
 from tests.mirror.making import JSON, chat, config
 from tests.mirror.test_decision import decided
 
@@ -140,11 +140,11 @@ def estimated(name, **bounds):
     """A population's true total; its sample's, weighted by the inverse of what was stored, and by that of the rate;
     and how many exchanges of the thin segment are in the sample."""
     chances = random.Random(name)  # noqa: S311 (a simulation)
-    floors, model = Floors(FLOOR, **bounds), "m"
+    floors, rates, model = Floors(FLOOR, **bounds), Rates(SAMPLE), "m"
     truth = stored = by_rate = 0.0
     thin = 0
     for at, exchange, key, turn, cost in sorted(population(chances, name), key=lambda one: one[0]):
-        plain = draw(SAMPLE, "ferry", exchange, key, model)
+        plain = wish(exchange) or draw("ferry", key, rates.of(exchange.attribution, model))
         drawn = floors.lift(plain, segment(exchange.attribution, model), number_of(key), turn, at)
         if drawn.probability is None:
             continue  # `never`: no estimate speaks for it

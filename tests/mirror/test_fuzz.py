@@ -7,6 +7,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shadow.config import Sample, SampleRule, Where
 from shadow.exchange import Replay, ReplayOutcome
 from shadow.mirror import Mirror, Planned
 from shadow.mirror.dialects import RULES
@@ -82,3 +83,23 @@ def test_any_request_is_planned_or_has_a_reason(body, answered):
     for one in planned:
         assert isinstance(one, Planned)
         assert orjson.loads(one.body)["model"] == "small"
+
+
+RULE = SampleRule(where=Where(model="a/*"), rate=0.0)
+APART = (
+    replace(ARMS[0], name="all", models={"a/b": "one", "openrouter/*": "other"}),
+    replace(ARMS[0], name="half", models={"*": "two", "a/b": None}, sample=Sample(rate=0.5)),
+    replace(ARMS[0], name="ruled", models={"a/*": "three"}, sample=Sample(rate=1, rules=(RULE,))),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(request, st.sampled_from(["a/b", None, "x"])), min_size=2, max_size=4))
+def test_what_was_decided_before_changes_nothing(asked):
+    """Whatever is remembered of requests: every arm gets what a mirror that has seen nothing else would give it."""
+    config = replace(BASE, candidates=APART)
+    old = Mirror(config, Ledger())
+    for body, answered in asked:
+        exchange = chat(encoded(body))
+        seen = replace(observed(exchange), response_model=answered), read_request(exchange)
+        assert old.decide(exchange, *seen) == Mirror(config, Ledger()).decide(exchange, *seen)

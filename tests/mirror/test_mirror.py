@@ -172,14 +172,14 @@ async def test_a_plan_holds_no_body_of_the_primary(mirrors):
     assert (plan.exchange.request_body.size, plan.exchange.response_body.size, plan.exchange.arrivals) == (0, 0, ())
 
 
-@pytest.mark.parametrize("place", ["decide", "conversation"])
+@pytest.mark.parametrize("place", ["mirror.decide", "mirror.wish", "decision.conversation"])
 async def test_a_mistake_in_deciding_costs_one_replay(mirrors, monkeypatch, caplog, place):
     """The exchange is recorded all the same, the reason is the sidecar's, and the log quotes nothing."""
 
     def broken(*_arguments, **_more):
         raise ValueError("the secret prompt")
 
-    monkeypatch.setattr(f"shadow.mirror.mirror.{place}", broken)
+    monkeypatch.setattr(f"shadow.mirror.{place}", broken)
     mirror, _ = await mirrors(config())
     assert ends(submit(mirror, chat())) == [(ReplayOutcome.FAILED, Failed.INTERNAL)]
     assert "secret prompt" not in caplog.text
@@ -192,10 +192,24 @@ async def test_a_mistake_in_considering_ends_every_arm(mirrors, monkeypatch):
     def broken(*_arguments):
         raise RecursionError
 
-    monkeypatch.setattr("shadow.mirror.mirror.conversation", broken)
+    monkeypatch.setattr("shadow.mirror.mirror.wish", broken)
     mirror, _ = await mirrors(config(more="- {name: canal, url: 'http://127.0.0.1:9', models: {'*': x}}"))
     failed = [(replay.arm, replay.outcome, replay.reason) for replay in submit(mirror, chat())]
     assert failed == [(arm, ReplayOutcome.FAILED, Failed.INTERNAL) for arm in ("ferry", "canal")]
+
+
+@pytest.mark.parametrize(
+    ("rate", "asked", "times"), [(0, (), 0), (0.5, (), 1), (0, (("x-shadow-sample", "always"),), 1)]
+)
+async def test_a_conversation_is_read_once_for_all_arms(mirrors, monkeypatch, rate, asked, times):
+    """And for none where nobody is drawn by it: most of the traffic is at a rate of 0."""
+    read = []
+    monkeypatch.setattr("shadow.mirror.decision.conversation", lambda *_: read.append(1) or b"key")
+    more = f"- {{name: canal, url: 'http://127.0.0.1:9', models: {{'*': x}}, sample: {{rate: {rate}}}}}"
+    mirror, _ = await mirrors(config(sample={"rate": rate}, more=more))
+    exchange = chat(request_headers=JSON + asked)
+    mirror.decide(exchange, observed(exchange), read_request(exchange))
+    assert len(read) == times
 
 
 async def test_a_swallowed_cancellation_does_not_hold_up_the_stop(mirrors, monkeypatch):

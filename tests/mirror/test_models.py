@@ -1,9 +1,12 @@
 """The model map: exact names, globs in order, and the answer's model where the router chose."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shadow.mirror.models import Mapped, map_model
+from shadow.mirror.models import REMEMBERED, Mapped, ModelMap
 from shadow.mirror.reasons import Ineligible
+from shadow.wire.request import Endpoint, request_of
 
 MAP = {
     "openai/gpt-4o-mini": "mini",
@@ -13,6 +16,11 @@ MAP = {
     "openai/*": None,
     "google/gemini-2.5-flash": "flash",
 }
+
+
+def map_model(rows, body, answered):
+    request = request_of(Endpoint.CHAT, body)
+    return ModelMap(rows).of(request.model, answered, fallbacks="fallbacks" in request.features)
 
 
 def mapped(model, answered=None, **more):
@@ -108,3 +116,31 @@ def test_globs_do_not_catch_routers():
 def test_an_unknown_answer_of_a_router_is_unmapped():
     """With neither a model asked for nor one named by the answer there is nothing to look up."""
     assert map_model({"*": "x"}, {"model": "openrouter/auto"}, None) is Ineligible.MODEL_UNMAPPED
+
+
+NAMES = st.sampled_from([*MAP, "openai/gpt-4o-mini:nitro", "openrouter/auto", "google/gemini-2.5-flash-20250617", None])
+QUESTIONS = st.lists(st.tuples(NAMES, NAMES, st.booleans()), max_size=30)
+
+
+@given(QUESTIONS)
+def test_what_is_remembered_is_what_would_be_found(questions):
+    """Whatever was asked before: the name asked for, the one that answered and fallbacks tell questions apart."""
+    old = ModelMap(MAP)
+    for requested, answered, fallbacks in questions:
+        new = ModelMap(MAP)
+        assert old.of(requested, answered, fallbacks=fallbacks) == new.of(requested, answered, fallbacks=fallbacks)
+
+
+def test_candidates_remember_apart():
+    """One map's answer is never another's."""
+    here, there = ModelMap({"*": "a"}), ModelMap({"*": "b"})
+    found = [one.of("x/y", None, fallbacks=False).model for one in (here, there, here, there)]
+    assert found == ["a", "b", "a", "b"]
+
+
+def test_made_up_names_are_forgotten():
+    """A client may name more models than there are; the map remembers so many and no more."""
+    rows = ModelMap(MAP)
+    for number in range(REMEMBERED + 9):
+        rows.of(f"made/up-{number}", None, fallbacks=False)
+    assert rows._remembered.cache_info().currsize == REMEMBERED

@@ -12,6 +12,7 @@ from shadow.mirror.models import Mapped
 from shadow.mirror.notes import MAX_NOTES, ODD, TAGS
 from shadow.mirror.reasons import Ineligible
 from shadow.mirror.rewrite import Rewritten, refusal, rewrite
+from shadow.wire.request import Endpoint, request_of
 
 MODEL = Mapped("small", "openai/gpt-4o-mini")
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -95,12 +96,12 @@ VALUES: dict[str, Any] = {
 
 def rewritten(dialect: str, /, model: Mapped = MODEL, **fields: Any) -> Rewritten:
     body = {"model": "openai/gpt-4o-mini", "messages": MESSAGES, **fields}
-    assert refusal(body, dialect) is None
+    assert refusal(request_of(Endpoint.CHAT, body), dialect) is None
     return rewrite(body, model, dialect)
 
 
 def refused(dialect: str, /, **fields: Any) -> Ineligible | None:
-    return refusal({"model": "openai/gpt-4o-mini", "messages": MESSAGES, **fields}, dialect)
+    return refusal(request_of(Endpoint.CHAT, {"model": "openai/gpt-4o-mini", "messages": MESSAGES, **fields}), dialect)
 
 
 def table() -> list[tuple[str, str, str]]:

@@ -3,10 +3,12 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shadow.config import Sample, SampleRule, Where
 from shadow.exchange import Attribution
-from shadow.mirror.sampling import conversation, draw, number_of, rate, uniform
+from shadow.mirror.sampling import REMEMBERED, Rates, conversation, draw, number_of, uniform, wish
 from tests.mirror.making import JSON, chat
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
@@ -19,7 +21,8 @@ def talk(*texts, system="Be brief", **more):
 
 
 def drawn_of(sample, exchange, body):
-    return draw(sample, "ferry", exchange, conversation(exchange, body), "m")
+    chance = Rates(sample).of(exchange.attribution, "m")
+    return wish(exchange) or draw("ferry", conversation(exchange, body), chance)
 
 
 def test_the_rate_is_the_share_that_is_drawn():
@@ -148,7 +151,26 @@ RULES = Sample(
 )
 def test_the_first_matching_rule_decides(attribution, model, expected):
     """All that a rule names must match; what is unknown matches nothing."""
-    assert rate(RULES, attribution, model) == expected
+    assert Rates(RULES).of(attribution, model) == expected
+
+
+WORDS = st.sampled_from(["acme", "zeta", "summaries", "pro", "openai/x", None])
+
+
+@given(st.lists(st.tuples(WORDS, WORDS, WORDS, WORDS), max_size=30))
+def test_what_is_remembered_is_what_the_rules_say(segments):
+    """Whoever asked before: tenant, feature, plan and model tell segments apart, each in its place."""
+    rates = Rates(RULES)
+    for *who, model in segments:
+        assert rates.of(Attribution(*who), model) == Rates(RULES).of(Attribution(*who), model)
+
+
+def test_made_up_segments_are_forgotten():
+    """A client may name more features than there are; so many are remembered and no more."""
+    rates = Rates(RULES)
+    for number in range(REMEMBERED + 9):
+        rates.of(Attribution("acme", f"feature-{number}"), "m")
+    assert rates._ruled.cache_info().currsize == REMEMBERED
 
 
 @pytest.mark.parametrize(("asked", "drawn", "probability"), [("always", True, 1.0), (" Never ", False, None)])
