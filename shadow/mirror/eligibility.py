@@ -208,8 +208,25 @@ def _of_messages(messages: object) -> Ineligible | None:
 def _of_message(message: object) -> Ineligible | None:
     if not isinstance(message, dict) or message.get("role") not in ROLES:
         return Ineligible.MESSAGE_SHAPE
-    if len(message) == 2 and isinstance(message.get("content"), str):
-        return None  # most of every conversation: a role and a text
+    content = message.get("content")
+    plain = len(message) == 2 and content is not None  # as most of every conversation
+    if not plain and (reason := _of_others(message)) is not None:
+        return reason
+    if content is None or isinstance(content, str):
+        return None
+    if not isinstance(content, list):
+        return Ineligible.MESSAGE_SHAPE
+    for part in content:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(kind, str) or kind not in PARTS:
+            return Ineligible.MESSAGE_SHAPE
+        if kind in PART_REASONS:
+            return PART_REASONS[kind]
+    return None
+
+
+def _of_others(message: Mapping[str, Any]) -> Ineligible | None:
+    """What fields besides role and content rule out."""
     if message.get("function_call"):
         return Ineligible.LEGACY_FUNCTIONS
     if message.get("audio") or message.get("images"):
@@ -217,19 +234,7 @@ def _of_message(message: object) -> Ineligible | None:
     details = message.get("reasoning_details")
     if isinstance(details, list) and any(_encrypted(detail) for detail in details):
         return Ineligible.ENCRYPTED_REASONING
-    content = message.get("content")
-    if content is None or isinstance(content, str):
-        return None
-    if not isinstance(content, list):
-        return Ineligible.MESSAGE_SHAPE
-    return next(filter(None, map(_of_part, content)), None)
-
-
-def _of_part(part: object) -> Ineligible | None:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if not isinstance(kind, str) or kind not in PARTS:
-        return Ineligible.MESSAGE_SHAPE
-    return PART_REASONS.get(kind)
+    return None
 
 
 def _encrypted(detail: object) -> bool:

@@ -68,6 +68,11 @@ def _map(
     return Ineligible.MODEL_UNMAPPED
 
 
+def _fell_back(requested: str, answered: str | None) -> bool:
+    """Whether a fallback answered, or nobody can tell that none did."""
+    return answered is None or _words(answered) != _words(requested)
+
+
 def resolved_at_run_time(body: Mapping[str, Any]) -> bool:
     """Whether the router, not the request, chose the model."""
     return left_to_router(word(body.get("model")), bool(body.get("models")))
@@ -81,11 +86,6 @@ def left_to_router(requested: str | None, fallbacks: bool) -> bool:
 def variants(model: str | None) -> tuple[str, ...]:
     """The suffixes of a model's name: ("nitro",) of `vendor/model:nitro`."""
     return tuple(model.split(":")[1:]) if model and ":" in model else ()
-
-
-def _fell_back(requested: str, answered: str | None) -> bool:
-    """Whether a fallback answered, or nobody can tell that none did."""
-    return answered is None or _words(answered) != _words(requested)
 
 
 def _words(name: str) -> tuple[str, frozenset[str]]:
