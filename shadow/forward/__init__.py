@@ -25,6 +25,7 @@ The modules in the order in which a request meets them:
     identity          names of exchanges
     handoff           finished exchanges, kept until the recorder acknowledges them
     recorder_client   the way to the recorder
+    access            who may see the recorder's pages and give commands
     admin             health, readiness, metrics, and the recorder's pages
     metrics           what is counted
 

@@ -1,46 +1,22 @@
 """The admin port: health, readiness and metrics are the forwarder's own; every other page is the recorder's."""
 
 from collections.abc import Awaitable, Callable
-from hmac import compare_digest
 from typing import Final
 
 from aiohttp import web
 
-from shadow.config import Admin as AdminConfig
 from shadow.exposition import style_for
+from shadow.forward.access import READING, Access
 from shadow.forward.metrics import Metrics
 from shadow.forward.recorder_client import DOWN, RecorderClient
 from shadow.reload import Reloaded
 
-READING: Final = frozenset({"GET", "HEAD"})
 COMMANDS: Final = "/-/"  # all else that changes anything is the handoff's, which nobody may use from outside
 PASSED_TO_RECORDER: Final = ("Accept", "Content-Type", "If-None-Match")
 PASSED_BACK: Final = ("Cache-Control", "Content-Type", "ETag", "Location")
 PAGE_REQUEST_MAX_BYTES: Final = 1 << 20  # commands of a few bytes
 
 Reload = Callable[[], Awaitable[Reloaded]]
-
-OTHERS_REACH_IT: Final = "Other machines reach this port: set admin.token_file, and who holds it is served this page.\n"
-
-
-class Access:
-    """Who may see the recorder's pages and give commands: whoever has the token, and without one, this pod alone."""
-
-    def __init__(self, admin: AdminConfig) -> None:
-        self._admin = admin
-
-    def refuse(self, authorization: str) -> web.Response | None:
-        """The answer to whoever may not; None for whoever may. The token is read anew, so that it can rotate."""
-        if self._admin.token_file is None:
-            return None if self._admin.listen.loopback else web.Response(status=403, text=OTHERS_REACH_IT)
-        try:
-            token = self._admin.token_file.read_text().strip()
-        except OSError:
-            return web.Response(status=503, text="The file of the token cannot be read.\n")
-        given = authorization.removeprefix("Bearer ").strip()
-        if token and compare_digest(given.encode(), token.encode()):
-            return None
-        return web.Response(status=401, text="This page asks for the token.\n", headers={"WWW-Authenticate": "Bearer"})
 
 
 class Admin:
@@ -91,7 +67,7 @@ class Admin:
         return web.Response(body=page, headers={"Content-Type": style.content_type})
 
     async def _reloading(self, request: web.Request) -> web.Response:
-        if (refused := self._access.refuse(request.headers.get("Authorization", ""))) is not None:
+        if (refused := self._access.refuse(request)) is not None:
             return refused
         found = await self._reload()
         return web.Response(status=400 if found.problems else 200, text=str(found))
@@ -99,7 +75,7 @@ class Admin:
     async def _page(self, request: web.Request) -> web.StreamResponse:
         if request.method not in READING and not request.raw_path.startswith(COMMANDS):
             return web.Response(status=404, text="There is no such page.\n")
-        if (refused := self._access.refuse(request.headers.get("Authorization", ""))) is not None:
+        if (refused := self._access.refuse(request)) is not None:
             return refused
         headers = {name: request.headers[name] for name in PASSED_TO_RECORDER if name in request.headers}
         try:

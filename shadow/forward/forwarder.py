@@ -7,7 +7,8 @@ from typing import Final
 from aiohttp import web
 
 from shadow.config import Config
-from shadow.forward.admin import Access, Admin, Reload
+from shadow.forward.access import Access
+from shadow.forward.admin import Admin, Reload
 from shadow.forward.handoff import Handoff
 from shadow.forward.metrics import Metrics
 from shadow.forward.passage import Passages

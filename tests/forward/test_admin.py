@@ -133,6 +133,29 @@ async def test_other_machines_need_a_token(tmp_path: Path) -> None:
         assert bench.inbox.requests == [("GET", "/metrics")]
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("POST", {"Sec-Fetch-Site": "cross-site"}, 403),
+        ("POST", {"Sec-Fetch-Site": "same-site"}, 403),
+        ("POST", {"Sec-Fetch-Site": "same-origin"}, 200),
+        ("POST", {}, 200),
+        ("GET", {"Sec-Fetch-Site": "cross-site"}, 200),  # a link to it: no other page can read the answer
+        ("GET", {"Host": "evil.example:9090"}, 403),
+        ("POST", {"Host": "evil.example"}, 403),
+        ("GET", {"Host": "[::1"}, 403),
+        ("GET", {"Host": "localhost:9090"}, 200),
+        ("GET", {"Host": "[::1]:9090"}, 200),
+    ],
+)
+async def test_a_browser_acts_for_no_other(bench: Bench, method: str, headers: dict[str, str], status: int) -> None:
+    """Where someone forwards the port to their machine, pages of others must neither command nor read."""
+    url = f"http://127.0.0.1:{bench.forwarder.admin_port}/-/pause"
+    async with aiohttp.ClientSession() as session, session.request(method, url, headers=headers) as answer:
+        assert answer.status == status
+    assert len(bench.inbox.requests) == (status == 200)
+
+
 async def test_the_token_opens_the_rest(tmp_path: Path) -> None:
     """Whoever holds it sees pages and gives commands; it is read anew, so that it can rotate."""
     token = tmp_path / "token"
