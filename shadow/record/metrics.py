@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
 from shadow.config import METRICS
 from shadow.exchange import PRIMARY, Attribution, Bodies, Exchange, Observation, Recorded, Replay, ReplayOutcome, Usage
@@ -14,8 +15,8 @@ from shadow.exposition import PROMETHEUS, Style
 from shadow.mirror.arm import ArmState
 from shadow.mirror.circuit import State
 from shadow.mirror.reasons import REASONS
-from shadow.record.pairs import Caller, Pairs, Primary, exemplar
-from shadow.record.series import Series
+from shadow.record.pairs import Caller, Pairs, Primary
+from shadow.record.series import Counts, Labels, Spreads
 from shadow.store.cap import Capped
 from shadow.store.clickhouse.errors import Refusal
 from shadow.store.errors import Trouble
@@ -24,6 +25,9 @@ from shadow.store.sqlite import Ended
 UNATTRIBUTED: Final = "unattributed"
 UNKNOWN: Final = "unknown"
 NO_REASON: Final = "none"
+
+KINDS: Final = ("input", "output", "cache_read_input", "cache_write_input", "reasoning_output")  # of tokens
+TOKENS: Final = attrgetter(*(f"{kind}_tokens" for kind in KINDS))
 
 TTFT_S: Final = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
 RESPONSE_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
@@ -65,33 +69,31 @@ class Metrics:
     def __init__(self, arms: Iterable[str] = (), series: int = METRICS.max_series) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside every counter, which no dashboard reads
         self.registry = CollectorRegistry()
-        self._define_traffic(series)
-        self._define_replays(series)
+        self._series = series
+        self._define_traffic()
+        self._define_replays()
         self._define_store()
         self._of_arm(PRIMARY)
         self.expect(arms)
 
-    def _define_traffic(self, series: int) -> None:
-        self.exchanges = self._counter("shadow_exchanges", "Exchanges stored.", "tenant", "feature", "model")
-        self.tokens = self._counter("shadow_tokens", "Tokens stored.", "arm", "kind", "model")
-        self.cost = self._counter("shadow_cost_usd", "Known cost stored, in US dollars.", "arm", "tenant", "feature")
-        self.cost_unknown = self._counter("shadow_cost_unknown", "Good answers whose cost is not known.", "arm")
+    def _define_traffic(self) -> None:
+        callers = ("tenant", "feature")
+        self._exchanges = self._counts("shadow_exchanges", "Exchanges stored.", (), (*callers, "model"))
+        self._tokens = self._counts("shadow_tokens", "Tokens stored.", ("arm", "kind"), ("model",))
+        self._cost = self._counts("shadow_cost_usd", "Known cost stored, in US dollars.", ("arm",), callers)
+        self._cost_unknown = self._counts("shadow_cost_unknown", "Good answers whose cost is not known.", ("arm",))
         self.delayed_cost = self._closed(
             "shadow_delayed_cost", "Costs asked for after an answer was cut.", result=DelayedCost
         )
-        self.ttft = self._histogram("shadow_ttft_seconds", "Time to first token.", TTFT_S, "arm", "model")
-        self.response = self._histogram("shadow_response_seconds", "Time to the end.", RESPONSE_S, "arm", "model")
-        self._exchanges, self._cost = Series(self.exchanges, series), Series(self.cost, series)
-        self._tokens = Series(self.tokens, series)
-        self._ttft, self._response = Series(self.ttft, series), Series(self.response, series)
+        self._ttft = self._spreads("shadow_ttft_seconds", "Time to first token.", TTFT_S, ("arm",), ("model",))
+        self._response = self._spreads("shadow_response_seconds", "Time to the end.", RESPONSE_S, ("arm",), ("model",))
 
-    def _define_replays(self, series: int) -> None:
-        self.replays = self._counter("shadow_replays", "Replays, by how they ended.", "arm", "outcome", "reason")
-        self._replays = Series(self.replays, series)
-        self.cost_ratio = self._histogram(
-            "shadow_cost_ratio", "Cost of a replay over that of its primary.", RATIOS, "arm"
+    def _define_replays(self) -> None:
+        self._replays = self._counts("shadow_replays", "Replays, by how they ended.", ("arm", "outcome", "reason"))
+        self._cost_ratio = self._spreads(
+            "shadow_cost_ratio", "Cost of a replay over that of its primary.", RATIOS, ("arm",)
         )
-        self._pairs = Pairs(self.registry, series)
+        self._pairs = Pairs(self.registry, self._series)
         self.paused = self._gauge("shadow_replays_paused", "1 while an operator has paused replays.")
         self.waiting = self._gauge("shadow_replays_waiting", "Replays that wait for their turn.", "arm")
         self.in_flight = self._gauge("shadow_replays_in_flight", "Replays being performed.", "arm")
@@ -108,7 +110,7 @@ class Metrics:
         )
 
     def _define_store(self) -> None:
-        self.store_lag = self._histogram("shadow_store_lag_seconds", "From an exchange's end to its commit.", LAG_S)
+        self._store_lag = self._spreads("shadow_store_lag_seconds", "From an exchange's end to its commit.", LAG_S).of()
         self.store_errors = self._closed("shadow_store_errors", "Batches the store did not take.", trouble=Trouble)
         self.capped = self._closed(
             "shadow_store_capped",
@@ -145,24 +147,29 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
-        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+    def _counts(self, name: str, text: str, known: Labels, outside: Labels = ()) -> Counts:
+        return Counts(self.registry, name, text, known, outside, self._series)
+
+    def _spreads(
+        self, name: str, text: str, bounds: Sequence[float], known: Labels = (), outside: Labels = ()
+    ) -> Spreads:
+        return Spreads(self.registry, name, text, bounds, known, outside, self._series)
 
     def expect(self, arms: Iterable[str]) -> None:
         """Have every series of these arms whose labels are ours."""
         for arm in arms:
             self._of_arm(arm)
-            self.cost_ratio.labels(arm)
-            self._pairs.similarity.labels(arm)
+            self._cost_ratio.of(arm)
+            self._pairs.similarity.of(arm)
             for gauge in (self.waiting, self.in_flight, self.rest, self.circuit_open, self.floor_segments):
                 gauge.labels(arm)
             for outcome, reasons in REASONS.items():
                 for reason in reasons or (NO_REASON,):
-                    self.replays.labels(arm, outcome.value, reason)
+                    self._replays.of(arm, outcome.value, reason)
 
     def _of_arm(self, arm: str) -> None:
         """The series that the primary has as well."""
-        self.cost_unknown.labels(arm)
+        self._cost_unknown.of(arm)
         for kept in KeptBodies:
             self.bodies.labels(arm, kept.value)
 
@@ -188,16 +195,16 @@ class Metrics:
         exchange, seen = recorded.exchange, recorded.observation
         caller = caller_of(exchange.attribution)
         model = seen.response_model or seen.request_model or UNKNOWN
-        self._exchanges.of((), (*caller, model)).inc()
+        self._exchanges.of(*caller, model).inc()
         self._observed(PRIMARY, caller, exchange, seen)
         self._kept(PRIMARY, recorded.bodies)
-        self.store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s), exemplar(exchange))
+        self._store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s), exchange.exchange_id)
         for replay in recorded.ended:
             self.ended(replay, Primary(caller))
 
     def ended(self, replay: Replay, primary: Primary) -> None:
         """Count a replay, and what it tells beside its primary."""
-        self._replays.of((replay.arm, replay.outcome.value, replay.reason or NO_REASON), ()).inc()
+        self._replays.of(replay.arm, replay.outcome.value, replay.reason or NO_REASON).inc()
         self._kept(replay.arm, replay.bodies)
         if replay.exchange is None or replay.observation is None:
             return
@@ -205,7 +212,7 @@ class Metrics:
         self._pairs.ended(replay, primary)
         usd = replay.observation.cost.usd
         if replay.outcome is ReplayOutcome.COMPLETED and usd is not None and primary.usd:
-            self.cost_ratio.labels(replay.arm).observe(float(usd / primary.usd), exemplar(replay.exchange))
+            self._cost_ratio.of(replay.arm).observe(float(usd / primary.usd), replay.exchange_id)
 
     def came_late(self, who: Attribution, names: Iterable[str | None], before: Usage, now: Usage, usd: Decimal) -> None:
         """Count the cost of an exchange that is stored already, and the tokens by which its usage has grown."""
@@ -213,12 +220,13 @@ class Metrics:
         counted = dict(_tokens(before))
         for kind, tokens in _tokens(now):
             if (more := tokens - counted.get(kind, 0)) > 0:
-                self._tokens.of((PRIMARY, kind), (model,)).inc(more)
-        self._cost.of((PRIMARY,), caller_of(who)).inc(float(usd))
+                self._tokens.of(PRIMARY, kind, model).inc(more)
+        if usd >= 0:
+            self._cost.of(PRIMARY, *caller_of(who)).inc(float(usd))
 
     def recovered(self, ended: Ended) -> None:
         """Count a replay of an earlier run."""
-        self.replays.labels(ended.arm, ended.outcome.value, ended.reason).inc()
+        self._replays.of(ended.arm, ended.outcome.value, ended.reason).inc()
 
     def _kept(self, arm: str, bodies: Bodies | None) -> None:
         if bodies is not None:
@@ -229,16 +237,16 @@ class Metrics:
     def _observed(self, arm: str, caller: Caller, exchange: Exchange, seen: Observation) -> None:
         if not seen.inference:
             return
-        model = (seen.response_model or seen.request_model or UNKNOWN,)
+        model = seen.response_model or seen.request_model or UNKNOWN
         for kind, tokens in _tokens(seen.usage):
-            self._tokens.of((arm, kind), model).inc(tokens)
+            self._tokens.of(arm, kind, model).inc(tokens)
         if seen.timings.ttft_s is not None:
-            self._ttft.of((arm,), model).observe(seen.timings.ttft_s, exemplar(exchange))
-        self._response.of((arm,), model).observe(exchange.total_s, exemplar(exchange))
+            self._ttft.of(arm, model).observe(seen.timings.ttft_s, exchange.exchange_id)
+        self._response.of(arm, model).observe(exchange.total_s, exchange.exchange_id)
         if seen.cost.usd is not None and seen.cost.usd >= 0:
-            self._cost.of((arm,), caller).inc(float(seen.cost.usd))
+            self._cost.of(arm, *caller).inc(float(seen.cost.usd))
         elif seen.error_kind is None:
-            self.cost_unknown.labels(arm).inc()
+            self._cost_unknown.of(arm).inc()
 
 
 def caller_of(who: Attribution) -> Caller:
@@ -248,11 +256,4 @@ def caller_of(who: Attribution) -> Caller:
 
 def _tokens(usage: Usage) -> list[tuple[str, int]]:
     """Known, positive counts by kind."""
-    counts = (
-        ("input", usage.input_tokens),
-        ("output", usage.output_tokens),
-        ("cache_read_input", usage.cache_read_input_tokens),
-        ("cache_write_input", usage.cache_write_input_tokens),
-        ("reasoning_output", usage.reasoning_output_tokens),
-    )
-    return [(kind, count) for kind, count in counts if count is not None and count > 0]
+    return [(kind, count) for kind, count in zip(KINDS, TOKENS(usage), strict=True) if count is not None and count > 0]

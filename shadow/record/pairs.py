@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
 
-from shadow.exchange import Agreement, Exchange, Replay, ReplayOutcome
-from shadow.record.series import Series
+from shadow.exchange import Agreement, Replay, ReplayOutcome
+from shadow.record.series import Counts, Spreads
 
 PRIMARY_SIDE: Final = "primary"
 REPLAY_SIDE: Final = "replay"
@@ -33,43 +33,28 @@ class Pairs:
     """Counters of completed replays and their primaries, in `registry`; at most `series` of each metric."""
 
     def __init__(self, registry: CollectorRegistry, series: int) -> None:
-        callers = ("tenant", "feature")
-        self._count = Series(
-            Counter("shadow_pairs", "Completed replays.", ("arm", *callers), registry=registry),
-            series,
+        def counts(name: str, text: str, *known: str) -> Counts:
+            return Counts(registry, name, text, known, ("tenant", "feature"), series)
+
+        self._count = counts("shadow_pairs", "Completed replays.", "arm")
+        self._cost = counts(
+            "shadow_pair_cost_usd", "Cost in US dollars of pairs both of whose costs are known.", "arm", "side"
         )
-        self._cost = Series(
-            Counter(
-                "shadow_pair_cost_usd",
-                "Cost in US dollars of pairs both of whose costs are known.",
-                ("arm", "side", *callers),
-                registry=registry,
-            ),
-            series,
+        self._seconds = counts(
+            "shadow_pair_response_seconds", "Time to the end of the answers of pairs.", "arm", "side"
         )
-        self._seconds = Series(
-            Counter(
-                "shadow_pair_response_seconds",
-                "Time to the end of the answers of pairs.",
-                ("arm", "side", *callers),
-                registry=registry,
-            ),
-            series,
+        self._agreement = counts(
+            "shadow_pair_agreement",
+            "Pairs of whose answers this could be asked, by whether they agree in it.",
+            *("arm", "question", "agrees"),
         )
-        self.similarity = Histogram(
+        self.similarity: Final = Spreads(
+            registry,
             "shadow_pair_text_similarity",
             "How much of two answers' texts is the same, from 0 to 1.",
+            SIMILARITIES,
             ("arm",),
-            buckets=SIMILARITIES,
-            registry=registry,
-        )
-        self._agreement = Series(
-            Counter(
-                "shadow_pair_agreement",
-                "Pairs of whose answers this could be asked, by whether they agree in it.",
-                ("arm", "question", "agrees", *callers),
-                registry=registry,
-            ),
+            (),
             series,
         )
 
@@ -78,28 +63,23 @@ class Pairs:
         if replay.outcome is not ReplayOutcome.COMPLETED or replay.exchange is None or replay.observation is None:
             return
         arm, caller = replay.arm, primary.caller
-        self._count.of((arm,), caller).inc()
+        self._count.of(arm, *caller).inc()
         usd = replay.observation.cost.usd
         if usd is not None and usd >= 0 and primary.usd is not None and primary.usd >= 0:
-            self._cost.of((arm, PRIMARY_SIDE), caller).inc(float(primary.usd))
-            self._cost.of((arm, REPLAY_SIDE), caller).inc(float(usd))
+            self._cost.of(arm, PRIMARY_SIDE, *caller).inc(float(primary.usd))
+            self._cost.of(arm, REPLAY_SIDE, *caller).inc(float(usd))
         if primary.total_s is not None:
-            self._seconds.of((arm, PRIMARY_SIDE), caller).inc(primary.total_s)
-            self._seconds.of((arm, REPLAY_SIDE), caller).inc(replay.exchange.total_s)
+            self._seconds.of(arm, PRIMARY_SIDE, *caller).inc(primary.total_s)
+            self._seconds.of(arm, REPLAY_SIDE, *caller).inc(replay.exchange.total_s)
         if replay.agreement is not None:
-            self._compared(arm, caller, replay.exchange, replay.agreement)
+            self._compared(arm, caller, replay.exchange_id, replay.agreement)
 
-    def _compared(self, arm: str, caller: Caller, exchange: Exchange, agreement: Agreement) -> None:
+    def _compared(self, arm: str, caller: Caller, exchange_id: str, agreement: Agreement) -> None:
         for question, agrees in _answers(agreement):
             if agrees is not None:
-                self._agreement.of((arm, question, "yes" if agrees else "no"), caller).inc()
+                self._agreement.of(arm, question, "yes" if agrees else "no", *caller).inc()
         if agreement.text_similarity is not None:
-            self.similarity.labels(arm).observe(agreement.text_similarity, exemplar(exchange))
-
-
-def exemplar(exchange: Exchange) -> dict[str, str]:
-    """What leads from a bucket of a histogram to the rows of one exchange that is in it."""
-    return {"exchange_id": exchange.exchange_id}
+            self.similarity.of(arm).observe(agreement.text_similarity, exchange_id)
 
 
 def _answers(agreement: Agreement) -> tuple[tuple[str, bool | None], ...]:
