@@ -196,15 +196,12 @@ UNKNOWN_COST: Final = Cost()
 class Timings:
     """When what arrived, in seconds after the request was sent.
 
-    `ttft_s` is the first non-empty content, reasoning or tool-call delta of a stream: the least of the three below
-    it; None for a plain answer, and where compression or coalescing hides it (then `note` says so).
+    `ttft_s` is the first non-empty content, reasoning or tool-call delta of a stream; None for a plain answer, and
+    where compression or coalescing hides it (then `note` says so).
     """
 
     first_byte_s: float | None = None
     ttft_s: float | None = None
-    first_content_s: float | None = None
-    first_reasoning_s: float | None = None
-    first_tool_call_s: float | None = None
     tpot_s: float | None = None  # (total − ttft) / (output tokens − 1)
     largest_gap_s: float | None = None
     total_s: float | None = None

@@ -4,10 +4,8 @@ The readers of the endpoints write into an `Assembly` in words that all endpoint
 `Reading`. Of models, providers and ids the first is kept, of usages and finish reasons the last.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
-from itertools import repeat
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -31,20 +29,12 @@ FINISH_REASONS: Final = {
 MAX_TOOL_CALLS: Final = 1024  # no model calls more at once; keeps hostile indexes from costing memory
 
 
-class Token(IntEnum):
-    """What a stream's event brought that a user would see begin."""
-
-    CONTENT = 0
-    REASONING = 1
-    TOOL_CALL = 2
-
-
 class Reading(NamedTuple):
     """What an answer says, before it is counted, priced and timed.
 
-    `usage` is the provider's own object and `usage_source` the JSON text it stood in. `deltas` tells at which offset of
-    the stream which kind of token had come. `anomalies` names what was odd about the bytes, from
-    `shadow.wire.answer.ANOMALIES`.
+    `usage` is the provider's own object and `usage_source` the JSON text it stood in. `deltas` tells at which offsets
+    of the stream content, reasoning, or a piece of a tool call had come: what a user sees begin. `anomalies` names what
+    was odd about the bytes, from `shadow.wire.answer.ANOMALIES`.
     """
 
     response_model: str | None = None
@@ -56,7 +46,7 @@ class Reading(NamedTuple):
     usage: Mapping[str, Any] = MappingProxyType({})
     usage_source: bytes = b""
     answer: Answer = Answer()
-    deltas: tuple[tuple[int, Token], ...] = ()
+    deltas: tuple[int, ...] = ()
     streamed: bool = False
     anomalies: tuple[str, ...] = ()
 
@@ -93,7 +83,7 @@ class Assembly:
         self._refusal: list[str] = []
         self._calls: dict[int | str | None, _Call] = {}  # those that may still grow
         self._all_calls: list[_Call] = []
-        self._deltas: list[tuple[int, Token]] = []
+        self._deltas: list[int] = []
         self._repeating = False
 
     def at(self, source: bytes, offset: int = 0) -> None:
@@ -121,25 +111,25 @@ class Assembly:
         """More of the answer's text."""
         if piece:
             self._content.append(piece)
-            self._mark(Token.CONTENT)
+            self._mark()
 
     def reasoning(self, piece: str) -> None:
         """More of what the model thought aloud."""
         if piece:
             self._reasoning.append(piece)
-            self._mark(Token.REASONING)
+            self._mark()
 
-    def pieces(self, token: Token, texts: Sequence[str], offsets: Iterable[int]) -> None:
+    def pieces(self, said: str, offsets: Iterable[int], *, thought: bool) -> None:
         """More of the answer's text or of what was thought aloud, in pieces complete at these offsets."""
-        (self._content if token is Token.CONTENT else self._reasoning).extend(texts)
+        (self._reasoning if thought else self._content).append(said)
         if not self._repeating:
-            self._deltas.extend(zip(offsets, repeat(token)))
+            self._deltas.extend(offsets)
 
     def refusal(self, piece: str) -> None:
         """More of the text with which the model declines: for whoever waits, it is text like any other."""
         if piece:
             self._refusal.append(piece)
-            self._mark(Token.CONTENT)
+            self._mark()
 
     def tool_call(self, key: object, call_id: object, name: object, arguments: object) -> None:
         """More of the tool call at `key`. Another id together with a name begins another call at the same key."""
@@ -156,7 +146,7 @@ class Assembly:
         call.id = call.id or call_id
         call.name = call.name or called
         call.arguments.append(more)
-        self._mark(Token.TOOL_CALL)
+        self._mark()
 
     def finish(self, reason: object) -> None:
         """Why the model stopped. Said again, the last word holds; never counted twice."""
@@ -191,9 +181,9 @@ class Assembly:
         """Whether there was any usage."""
         return bool(self._usage)
 
-    def _mark(self, token: Token) -> None:
+    def _mark(self) -> None:
         if not self._repeating:
-            self._deltas.append((self._offset, token))
+            self._deltas.append(self._offset)
 
     def reading(self) -> Reading:
         """What has been said so far."""

@@ -7,21 +7,25 @@ add that text to an answer. What it says besides, such as the model's name, was 
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import Final
 
 import orjson
 
 from shadow.exchange import Answer
-from shadow.wire.assembly import Assembly, Token
+from shadow.wire.assembly import Assembly
 from shadow.wire.sse import SSEParser
 
 _BLANK_LINE: Final = b"\n\n"  # with the end of the line before it
 _PROBE: Final = b"a piece of text"
-_TOKENS: Final[Mapping[Answer, Token]] = {
-    Answer(text=_PROBE.decode()): Token.CONTENT,
-    Answer(reasoning=_PROBE.decode()): Token.REASONING,
+_THOUGHT: Final[Mapping[Answer, bool]] = {
+    Answer(text=_PROBE.decode()): False,
+    Answer(reasoning=_PROBE.decode()): True,
 }
-_MAX_TEXT_BYTES: Final = 4096  # pieces are a few characters; bounds how far a text and its end are looked for
+_MAX_TEXT_BYTES: Final = 4096  # pieces are a few characters; bounds how far the first of them is looked for
+# Of a stream, what is taken apart at once: twice as much each time, so that a run of one event does not cost much.
+_FIRST_WINDOW_BYTES: Final = 4096
+_MAX_WINDOW_BYTES: Final = 64 << 10
 _FIRST_STRIDE_BYTES: Final = 256
 _MAX_STRIDE_BYTES: Final = 4096  # parsed between two attempts to begin a run, where attempts fail
 
@@ -45,34 +49,35 @@ class Run:
         self._text = text
         self._read = read
         self._before = self._after = b""  # the text in the event that began the run, with a quote each
-        self._token: Token | None = None  # what the text is, once that was tried
+        self._thought: bool | None = None  # whether the text is thought aloud or said, once that was tried
         self._stride = 0
 
     def follow(self, answer: Assembly, parser: SSEParser, data: bytes, at: int) -> int:
         """Read the events from `at` on that continue the run, in the place of the parser; returns where they end."""
-        before, after, offset = self._before, self._after, parser.offset - at
-        if not before or not data.startswith(before, at) or (self._token is None and not self._tried()):
+        if not self._before or not data.startswith(self._before, at) or not self._tried():
             return at
-        to_text, to_end, left = len(before) - 1, len(after) - 1, parser.events_left
-        texts: list[str] = []
-        ends: list[int] = []
-        while data.startswith(before, at) and len(ends) < left:
-            start = at + to_text
-            stop = data.find(after, start + 1, start + _MAX_TEXT_BYTES) + 1
-            try:
-                text = orjson.loads(data[start:stop])
-            except orjson.JSONDecodeError:
+        around, window = len(self._before) + len(self._after) + len(_BLANK_LINE), _FIRST_WINDOW_BYTES
+        while contents := self._contents(data[at : at + window])[: parser.events_left]:
+            said = _said(contents)
+            if said is None:
                 break
-            if not text:
-                break  # an event without a text may be read otherwise
-            at = stop + to_end
-            texts.append(text)
-            ends.append(offset + at)
-        if self._token is not None and ends:
-            answer.pieces(self._token, texts, ends)
-            parser.skip(ends[-1], len(ends))
+            ends = list(accumulate([around + len(content) for content in contents], initial=parser.offset))
+            answer.pieces(said, ends[1:], thought=self._thought is True)
+            parser.skip(ends[-1], len(contents))
+            at += ends[-1] - ends[0]
+            window = min(2 * window, _MAX_WINDOW_BYTES)
             self._stride = 0
         return at
+
+    def _contents(self, window: bytes) -> list[bytes]:
+        """What stands between the quotes of each text, as far as the run goes; an empty one may be read otherwise."""
+        before, after, contents = self._before, self._after, []
+        for event in window.split(_BLANK_LINE)[:-1]:
+            content = event[len(before) : -len(after)]
+            if not (content and event.startswith(before) and event.endswith(after)):
+                break
+            contents.append(content)
+        return contents
 
     def stretch(self, data: bytes, at: int) -> int:
         """Where what is to be parsed next ends: at the end of an event."""
@@ -84,16 +89,31 @@ class Run:
         if self._text is None:
             return
         self._stride = min(2 * self._stride + _FIRST_STRIDE_BYTES, _MAX_STRIDE_BYTES)
-        event = parsed.removesuffix(_BLANK_LINE).rpartition(_BLANK_LINE)[2] + _BLANK_LINE
+        event = parsed.removesuffix(_BLANK_LINE).rpartition(_BLANK_LINE)[2]
         found = self._text.search(event, 0, _MAX_TEXT_BYTES)
         before, after = (event[: found.start(1) + 1], event[found.end(1) - 1 :]) if found else (b"", b"")
         if (before, after) != (self._before, self._after):
-            self._before, self._after, self._token = before, after, None
+            self._before, self._after, self._thought = before, after, None
 
     def _tried(self) -> bool:
         """Whether the text is all that each of the events adds. If not there is no run, now and later."""
-        alone = self._read(self._before + _PROBE + self._after)
-        self._token = None if alone is None else _TOKENS.get(alone.reading().answer)
-        if self._token is None:
+        if self._thought is not None:
+            return True
+        alone = self._read(self._before + _PROBE + self._after + _BLANK_LINE)
+        self._thought = None if alone is None else _THOUGHT.get(alone.reading().answer)
+        if self._thought is None:
             self._before, self._text = b"", None
-        return self._token is not None
+        return self._thought is not None
+
+
+def _said(contents: list[bytes]) -> str | None:
+    """What JSON strings say together, from what stands between their quotes; None where one of these is no such thing.
+
+    They are read as one array. No string may hold the line ends between them, so none runs on into the next; one that
+    ends early, at a quote of its own, makes the array longer, or puts something into it that is no string.
+    """
+    try:
+        strings = orjson.loads(b'["%s"]' % b'",\n"'.join(contents))
+        return "".join(strings) if len(strings) == len(contents) else None
+    except (orjson.JSONDecodeError, TypeError):
+        return None

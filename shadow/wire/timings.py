@@ -12,7 +12,7 @@ from operator import sub
 from typing import Final
 
 from shadow.exchange import Exchange, Timings
-from shadow.wire.assembly import Reading, Token
+from shadow.wire.assembly import Reading
 from shadow.wire.decoding import encoding
 
 Arrivals = Sequence[tuple[int, float]]  # (bytes of the answer so far, seconds), ascending
@@ -39,8 +39,7 @@ def read_timings(exchange: Exchange, reading: Reading, arrivals: Arrivals, outpu
     first_byte_s, total_s = exchange.first_byte_s, exchange.total_s
     if not reading.streamed or not reading.deltas:
         return Timings(first_byte_s=first_byte_s, total_s=total_s)
-    offsets, tokens = zip(*reading.deltas, strict=True)
-    moments = _moments(arrivals, offsets)
+    moments = _moments(arrivals, reading.deltas)
     if not moments:
         return Timings(first_byte_s=first_byte_s, total_s=total_s, note="not_recorded")
     if _held_back(moments):
@@ -49,9 +48,6 @@ def read_timings(exchange: Exchange, reading: Reading, arrivals: Arrivals, outpu
     return Timings(
         first_byte_s=first_byte_s,
         ttft_s=moments[0],
-        first_content_s=_first(moments, tokens, Token.CONTENT),
-        first_reasoning_s=_first(moments, tokens, Token.REASONING),
-        first_tool_call_s=_first(moments, tokens, Token.TOOL_CALL),
         tpot_s=_per_token(total_s - moments[0], output_tokens),
         largest_gap_s=max(map(sub, moments[1:], moments), default=None),
         total_s=total_s,
@@ -74,11 +70,6 @@ def _held_back(moments: Sequence[float]) -> bool:
         return together >= COALESCED_DELTAS
     collecting_s = (together - 1) * (moments[-1] - moments[0]) / (len(moments) - together)
     return collecting_s > NOTICEABLE * moments[0]
-
-
-def _first(moments: Sequence[float], tokens: Sequence[Token], token: Token) -> float | None:
-    index = tokens.index(token) if token in tokens else len(moments)
-    return moments[index] if index < len(moments) else None
 
 
 def _per_token(seconds: float, output_tokens: int | None) -> float | None:
