@@ -65,6 +65,8 @@ _PARTS: Final = {
     "input_file": "files",
     "document": "files",
 }
+_OF_A_PART: Final = frozenset({"type", "text", "cache_control"})
+_PROMPTS: Final = ("system", "instructions", "messages", "input", "prompt")  # where endpoints keep theirs
 _FUNCTION_TOOLS: Final = (None, "function", "custom")  # Anthropic's own tools have no type
 _SERVER_PLUGINS: Final = ("web", "web-fetch", "file-parser", "fusion")
 _ROUTERS: Final = ("openrouter/", "~")
@@ -79,7 +81,7 @@ def features_of(body: Mapping[str, Any], endpoint: str) -> frozenset[str]:
     for part in _parts(body):
         if isinstance(part, str):
             characters.append(len(part))
-        elif "type" in part or "cache_control" in part or "text" in part:  # most messages have none of them
+        elif isinstance(part, dict) and not _OF_A_PART.isdisjoint(part):  # most messages have none of them
             characters.append(len(text(part.get("text"))))  # base64 is no text
             found.update(_of_part(part))
     # Texts to embed are taken one by one; everything else is one prompt.
@@ -191,25 +193,22 @@ def _of_part(part: Mapping[str, Any]) -> Iterator[str]:
         yield kind
 
 
-def _parts(body: _Body) -> Iterator[str | Mapping[str, Any]]:
+def _parts(body: _Body) -> list[object]:
     """The parts of every message, wherever the endpoint keeps its prompt: texts as such, the rest as objects."""
-    for key in ("system", "instructions", "messages", "input", "prompt"):
-        value = body.get(key)
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list):
-            for item in value:
-                yield from (item,) if isinstance(item, str) else _parts_of(mapping(item))
-
-
-def _parts_of(message: Mapping[str, Any]) -> Iterator[str | Mapping[str, Any]]:
-    yield message  # an item of `input`, or a block of `system`, is a part itself
-    content = message.get("content")
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, list):
-        for part in content:
-            yield part if isinstance(part, str) else mapping(part)
+    parts: list[object] = []
+    for key in _PROMPTS:
+        prompt = body.get(key)
+        if isinstance(prompt, str):
+            parts.append(prompt)
+        elif isinstance(prompt, list):
+            parts += prompt  # an item of `input`, or a block of `system`, is a part itself
+            for message in prompt:
+                content = message.get("content") if isinstance(message, dict) else None
+                if isinstance(content, str):
+                    parts.append(content)
+                elif isinstance(content, list):
+                    parts += content
+    return parts
 
 
 def _if(feature: str, used: Callable[[_Body], object]) -> _Reader:

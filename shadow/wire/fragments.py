@@ -18,6 +18,10 @@ from shadow.wire.documents import WORD_CHARACTERS, mapping
 _PLACES: Final = 16
 _PIECE_BYTES: Final = 64 << 10
 
+# What states a cost in a usage object, or holds what does.
+_AMOUNTS: Final = frozenset(
+    {"cost", "cost_in_usd_ticks", "estimated_cost", "cost_details", "total_cost", "upstream_inference_cost"}
+)
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)  # one that never ends goes to the end
 _FRACTION: Final = re.compile(rb"\s*:\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
@@ -25,12 +29,12 @@ _EXACT: Final = json.JSONDecoder(parse_float=Decimal)
 
 
 def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`usage`, which stands somewhere in the JSON text `data`, with its fractions as the Decimals that were written.
+    """`usage`, which stands somewhere in the JSON text `data`, with its amounts as the Decimals that were written.
 
     A float would turn a price into its neighbour. `usage` may hold more than stands there, where a stream says it in
     halves.
     """
-    exact = _where_unmistakable(data, usage, inside=True) if len(data) <= _PIECE_BYTES else None
+    exact = _where_unmistakable(data, usage) if len(data) <= _PIECE_BYTES else None
     if exact is not None:
         return exact
     for candidate, _ in _usages(data):
@@ -40,19 +44,15 @@ def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
     return usage
 
 
-def _where_unmistakable(data: bytes, usage: Mapping[str, Any], *, inside: bool) -> Mapping[str, Any] | None:
-    """The same without parsing it again, where each fraction has a key that stands in the text once; else None.
-
-    With `inside`, the fractions of the objects in `usage` count as well: no cost is stated deeper than that.
-    """
-    if len(usage) > _PLACES:
-        return None
+def _where_unmistakable(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The same without parsing it again, where each amount has a key that stands in the text once; else None."""
     exact = dict(usage)
-    for key, value in usage.items():
+    for key in _AMOUNTS.intersection(usage):
+        value = usage[key]
         if isinstance(value, float):
             exact[key] = _only_number(data, key, value)
-        elif inside and isinstance(value, dict):
-            exact[key] = _where_unmistakable(data, value, inside=False)
+        elif isinstance(value, dict):
+            exact[key] = _where_unmistakable(data, value)
         if exact[key] is None and value is not None:
             return None
     return exact
@@ -60,7 +60,7 @@ def _where_unmistakable(data: bytes, usage: Mapping[str, Any], *, inside: bool) 
 
 def _only_number(data: bytes, key: str, rounded: float) -> Decimal | None:
     """The fraction under a key that stands in the text once, as it is written."""
-    quoted = b'"%s"' % key.encode("utf-8", "replace")
+    quoted = b'"%s"' % key.encode()
     at = data.find(quoted)
     if at < 0 or data.find(quoted, at + 1) >= 0:
         return None

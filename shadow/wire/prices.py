@@ -66,10 +66,15 @@ class _Call(NamedTuple):
     """What a price may depend on."""
 
     usage: Usage
-    names: tuple[str, ...]
+    models: Sequence[str | None]
     at: datetime
-    reported: Reported | None
+    reported: Reported | None  # None also where its cost is no credible one
     tier: str | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models' names, each once."""
+        return tuple(dict.fromkeys(filter(None, self.models)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +125,21 @@ class PriceBook:
         """
         if cached_response and self.openrouter:
             return Cost(ZERO, CostSource.REPORTED, None, "response cache")
-        call = _Call(usage, tuple(dict.fromkeys(filter(None, models))), at, reported, service_tier)
-        first, second = (self._stated, self._configured) if self.openrouter else (self._configured, self._stated)
-        costs = (source(call) for source in (first, second, self._catalogue))
-        best = next(filter(_known, costs), UNKNOWN_COST)
         stated = reported.cost if reported is not None and _credible(reported.cost) else None
+        call = _Call(usage, models, at, None if stated is None else reported, service_tier)
+        first, second = (self._stated, self._configured) if self.openrouter else (self._configured, self._stated)
+        for source in (first, second, self._catalogue):
+            best = source(call)
+            if _known(best):
+                break
+        else:
+            best = UNKNOWN_COST
         return best if best.stated_usd is stated else replace(best, stated_usd=stated)
 
     def _stated(self, call: _Call) -> Cost:
         """The charge that the answer states, by billing mode."""
         reported = call.reported
-        if reported is None or not _credible(reported.cost):
+        if reported is None or reported.cost is None:
             return UNKNOWN_COST
         if not reported.is_byok:
             normalised = self._normalised(reported.cost, call)
@@ -167,7 +176,7 @@ class PriceBook:
 
     def _free(self, call: _Call) -> bool:
         """Whether OpenRouter's free variant answered: by the answer's name, as a fallback may be another model."""
-        return self.openrouter and bool(call.names) and call.names[0].endswith(FREE)
+        return self.openrouter and next(filter(None, call.models), "").endswith(FREE)
 
     def _configured(self, call: _Call) -> Cost:
         """The cost by the operator's prices."""
@@ -242,7 +251,8 @@ def _credible(usd: Decimal | None) -> TypeGuard[Decimal]:
 
 
 def _known(cost: Cost) -> bool:
-    return _credible(cost.usd) and (cost.normalised_usd is None or _credible(cost.normalised_usd))
+    normalised = cost.normalised_usd
+    return _credible(cost.usd) and (normalised is None or normalised is cost.usd or _credible(normalised))
 
 
 @cache

@@ -8,7 +8,7 @@ exchanges.)
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from shadow.exchange import Exchange, Usage
 from shadow.wire.assembly import Reading
@@ -62,6 +62,15 @@ _REASONING: Final = _places(
 )
 
 
+# Where anything else than what OpenAI and OpenRouter state may stand, or state the same in another way.
+_ELSEWHERE: Final = frozenset(outer for outer, _ in (*_INPUT, *_OUTPUT, *_CACHE_READ, *_CACHE_WRITE, *_REASONING)) - {
+    "prompt_tokens",
+    "completion_tokens",
+    "prompt_tokens_details",
+    "completion_tokens_details",
+}
+
+
 class Reported(NamedTuple):
     """What an answer says that it cost, in US dollars, exactly as written. None where it does not say.
 
@@ -84,6 +93,27 @@ def read_usage(exchange: Exchange, reading: Reading) -> Usage:
 
 def normalise(usage: Mapping[str, Any]) -> Usage:
     """A provider's usage object as counts whose input includes cached tokens and whose output includes reasoning."""
+    return _as_openai(usage) or _as_any(usage)
+
+
+def _as_openai(usage: Mapping[str, Any]) -> Usage | None:
+    """The same where it is stated, and adds up, as nearly all do: the way of OpenAI and OpenRouter. Else None."""
+    if not _ELSEWHERE.isdisjoint(usage):
+        return None
+    given, output, total = usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens")
+    if not (_is_count(given) and _is_count(output) and _is_count(total) and total == given + output):
+        return None
+    of_given, of_output = mapping(usage.get("prompt_tokens_details")), mapping(usage.get("completion_tokens_details"))
+    cache_read, cache_write = of_given.get("cached_tokens"), of_given.get("cache_write_tokens")
+    reasoning = of_output.get("reasoning_tokens")
+    for part, most in ((cache_read, given), (cache_write, MAX_TOKENS), (reasoning, output)):
+        if part is not None and not (_is_count(part) and part <= most):
+            return None
+    return Usage(given, output, cache_read, cache_write, reasoning)
+
+
+def _as_any(usage: Mapping[str, Any]) -> Usage:
+    """The same by whatever convention: which one it is, names and sums tell."""
     counts = _Counts(usage)
     stated, total = counts.first(_INPUT), counts.first(_TOTAL)
     cache_read, cache_write = counts.first(_CACHE_READ), counts.first(_CACHE_WRITE)
@@ -158,10 +188,14 @@ class _Counts:
                 continue
             if isinstance(value, float) and value.is_integer():
                 value = int(value)
-            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS:
+            if _is_count(value):
                 return value
             self.anomalies = ("usage_malformed",)
         return None
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS
 
 
 def _sum(*counts: int | None) -> int | None:
@@ -176,6 +210,8 @@ def _sum(*counts: int | None) -> int | None:
 
 def _amount(value: object) -> Decimal | None:
     """A non-negative amount of money, None for anything else."""
+    if value is None:
+        return None
     if isinstance(value, float):  # the text could not be read again: its shortest form is the likeliest
         value = Decimal(repr(value))
     if isinstance(value, int) and not isinstance(value, bool):
