@@ -75,7 +75,7 @@ def read_answer(exchange: Exchange, endpoint: Endpoint, decoded: Decoded) -> Rea
     elif start:
         _read_page(answer, start)
     answer.error_kind = _kind(exchange, answer)
-    if exchange.outcome is Outcome.COMPLETE and not UNREADABLE.intersection(answer.anomalies):
+    if exchange.outcome is Outcome.COMPLETE and UNREADABLE.isdisjoint(answer.anomalies):
         answer.error_kind = answer.error_kind or _flaw(answer, endpoint)
         _note_loose_ends(answer)
     return answer.reading()

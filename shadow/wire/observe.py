@@ -5,15 +5,16 @@ anomaly; what is wrong with this code is the anomaly `reader_failed`, and a line
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from shadow.events import Event
-from shadow.exchange import Exchange, Observation, Timings, header
+from shadow.exchange import Exchange, Headers, Observation, Timings
 from shadow.log import tell, where
 from shadow.wire import answer, usage
 from shadow.wire.answer import read_answer
+from shadow.wire.assembly import Reading
 from shadow.wire.decoding import decode, encoding
 from shadow.wire.documents import word
 from shadow.wire.prices import PriceBook
@@ -69,11 +70,15 @@ def _plain(exchange: Exchange) -> Timings:
 
 
 def _observe(exchange: Exchange, endpoint: Endpoint, request: InferenceRequest | None, book: PriceBook) -> Observation:
-    request_model = request.model if request else None
-    decoded = decode(exchange.response_body, encoding(exchange.response_headers), exchange.arrivals)
+    asked, answered = _by_name(exchange.request_headers), _by_name(exchange.response_headers)
+    coding = encoding(exchange.response_headers) if "content-encoding" in answered else None
+    decoded = decode(exchange.response_body, coding, exchange.arrivals)
     reading = read_answer(exchange, endpoint, decoded)
     counts = read_usage(exchange, reading)
-    stated, from_cache = reported(reading.usage, reading.usage_source), _cache_hit(exchange)
+    stated = reported(reading.usage, reading.usage_source)
+    # OpenRouter's response cache answered (its page on response caching; `HIT` in recorded exchanges)
+    from_cache = answered.get("x-openrouter-cache-status", "").strip().lower() == "hit"
+    request_model = request.model if request else None
     cost = book.cost(
         counts,
         (reading.response_model, request_model),
@@ -88,44 +93,48 @@ def _observe(exchange: Exchange, endpoint: Endpoint, request: InferenceRequest |
         request_model=request_model,
         response_model=reading.response_model,
         provider=reading.provider,
-        generation_id=word(header(exchange.response_headers, "x-generation-id")) or reading.generation_id,
+        generation_id=word(answered.get("x-generation-id")) or reading.generation_id,
         usage=counts,
         cost=cost,
         timings=read_timings(exchange, reading, decoded.arrivals, counts.output_tokens),
         finish_reason=reading.finish_reason,
         error_kind=reading.error_kind and reading.error_kind.value,
-        features=_features(exchange, request),
-        anomalies=(*reading.anomalies, *_anomalies(request, stated, from_cache=from_cache)),
+        features=_features(request, asked),
+        anomalies=_anomalies(reading, request, stated, from_cache=from_cache),
         answer=reading.answer,
         byok=stated.is_byok if stated else None,
-        client_timeout_s=_client_timeout_s(exchange),
+        client_timeout_s=_client_timeout_s(asked),
     )
 
 
-def _features(exchange: Exchange, request: InferenceRequest | None) -> frozenset[str]:
+def _by_name(headers: Headers) -> dict[str, str]:
+    """Headers by their names, the first where one is repeated."""
+    return dict(reversed(headers))
+
+
+def _features(request: InferenceRequest | None, asked: Mapping[str, str]) -> frozenset[str]:
     """What the request makes use of, in its body and in its headers."""
     found = request.features if request else frozenset()
-    return found | {PROVIDER_KEYS} if header(exchange.request_headers, "x-provider-api-keys") else found
+    return found | {PROVIDER_KEYS} if asked.get("x-provider-api-keys") else found
 
 
-def _client_timeout_s(exchange: Exchange) -> float | None:
+def _client_timeout_s(asked: Mapping[str, str]) -> float | None:
     """After how long without a byte the client gives up, as OpenAI's libraries say it, in seconds."""
     for name in CLIENT_TIMEOUTS:
-        said = header(exchange.request_headers, name)
-        if said is not None and NUMBER.fullmatch(said):
-            return float(said)
+        if name in asked and NUMBER.fullmatch(asked[name]):
+            return float(asked[name])
     return None
 
 
-def _anomalies(request: InferenceRequest | None, stated: Reported | None, *, from_cache: bool) -> Iterator[str]:
+def _anomalies(
+    reading: Reading, request: InferenceRequest | None, stated: Reported | None, *, from_cache: bool
+) -> tuple[str, ...]:
+    """What was odd about the answer's bytes, and what else was."""
+    odd = reading.anomalies
     if request is None:
-        yield "request_unreadable"
+        odd = (*odd, "request_unreadable")
     if from_cache:
-        yield RESPONSE_CACHE_HIT
+        odd = (*odd, RESPONSE_CACHE_HIT)
     if stated is not None and stated.cost is None:
-        yield "cost_malformed"
-
-
-def _cache_hit(exchange: Exchange) -> bool:
-    """Whether OpenRouter's response cache answered (its page on response caching; `HIT` in recorded exchanges)."""
-    return (header(exchange.response_headers, "x-openrouter-cache-status") or "").strip().lower() == "hit"
+        odd = (*odd, "cost_malformed")
+    return odd
