@@ -5,8 +5,10 @@ Rules that look into the body are the recorder's, because the forwarder reads no
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
+
+import orjson
 
 from shadow.config import AttributionRules, Rule
 from shadow.exchange import Attribution
@@ -21,6 +23,14 @@ KEY_HEADERS: Final = (b"x-api-key", b"api-key")  # as Anthropic's and Azure's cl
 
 # What a rule may look at: the request target, the headers, and the key's fingerprint.
 Finder = Callable[[bytes, Fields, str | None], str | None]
+
+
+class Caller(NamedTuple):
+    """Who asks, and for what, in each form in which it is needed: made once for a caller who asks again."""
+
+    attribution: Attribution
+    written: orjson.Fragment  # the same as JSON, for the record
+    tags: list[tuple[bytes, bytes]]  # a header's lower-case name, and the line that carries the value upstream
 
 
 class Attributor:
@@ -39,18 +49,18 @@ class Attributor:
         self._headers = (b"authorization", *KEY_HEADERS, *sorted(named))  # all that attribution depends on
         # A few callers ask again and again. Their keys stay here as a keyed hash, at a fifth of an HMAC's cost.
         self._keyed = hashlib.blake2b(key=hashlib.sha256(secret).digest())
-        self._known: dict[bytes, Attribution] = {}
+        self._known: dict[bytes, Caller] = {}
         self._tenant_prefixes, self._feature_prefixes = _prefixes(rules.tenant), _prefixes(rules.feature)
-        self._tag_names = (_name(rules.tag_headers.tenant), _name(rules.tag_headers.feature))
+        self._tag_names = [(name or "").encode() for name in (rules.tag_headers.tenant, rules.tag_headers.feature)]
 
-    def attribute(self, target: bytes, fields: Fields) -> Attribution:
+    def caller(self, target: bytes, fields: Fields) -> Caller:
         """What target and headers tell; None where no rule finds a value."""
         told = [fields.get(name, ABSENT) for name in self._headers]
         if self._targeted:
             told.append(target)
         caller = b"\n".join(told)  # which none of them holds
         if len(caller) > KNOWN_BYTES:
-            return self._attribute(target, fields)
+            return self._found(target, fields)
         keyed = self._keyed.copy()
         keyed.update(caller)
         caller = keyed.digest()
@@ -58,7 +68,7 @@ class Attributor:
         if known is None:
             if len(self._known) >= KNOWN:
                 self._known.clear()
-            known = self._known[caller] = self._attribute(target, fields)
+            known = self._known[caller] = self._found(target, fields)
         return known
 
     def forwarded(self, target: bytes) -> bytes:
@@ -67,22 +77,18 @@ class Attributor:
             return target
         return _without(self._feature_prefixes, _without(self._tenant_prefixes, target))
 
-    def _attribute(self, target: bytes, fields: Fields) -> Attribution:
+    def _found(self, target: bytes, fields: Fields) -> Caller:
         key = api_key(fields)
         owner = None if key is None else fingerprint(key, self._secret)
-        return Attribution(
-            tenant=_first(self._tenant, target, fields, owner),
-            feature=_first(self._feature, _without(self._tenant_prefixes, target), fields, owner),
-            key_fingerprint=owner,
-        )
-
-    def tags(self, attribution: Attribution, fields: Fields) -> list[tuple[bytes, bytes]]:
-        """The headers that carry the resolved values upstream, but for those that the client sent itself."""
-        tags = []
-        for value, (lower, name) in zip((attribution.tenant, attribution.feature), self._tag_names, strict=True):
-            if value is not None and name and lower not in fields:
-                tags.append((name, value.encode()))
-        return tags
+        tenant = _first(self._tenant, target, fields, owner)
+        feature = _first(self._feature, _without(self._tenant_prefixes, target), fields, owner)
+        attribution = Attribution(tenant=tenant, feature=feature, key_fingerprint=owner)
+        tags = [
+            (name.lower(), b"%b: %b" % (name, value.encode()))
+            for name, value in zip(self._tag_names, (tenant, feature), strict=True)
+            if name and value is not None
+        ]
+        return Caller(attribution, orjson.Fragment(orjson.dumps(attribution)), tags)
 
 
 def api_key(fields: Fields) -> str | None:
@@ -171,9 +177,3 @@ def _readable(value: bytes) -> str | None:
     """A value as bounded text; None where it is empty or holds control characters, which no header may carry on."""
     found = value[: VALUE_CHARACTERS * 4].decode("utf-8", "replace").strip()[:VALUE_CHARACTERS].rstrip()
     return found if found.isprintable() and found else None
-
-
-def _name(header: str | None) -> tuple[bytes, bytes]:
-    """A header's name in lower case, and as configured; empty for a tag that is turned off."""
-    name = (header or "").encode()
-    return name.lower(), name

@@ -42,8 +42,8 @@ class Crossing:
         if proxy is not None and proxy.authorization is not None:
             self._extra.append(b"Proxy-Authorization: " + proxy.authorization.encode())
 
-    def request(self, head: RequestHead, tags: Sequence[tuple[bytes, bytes]], *, upgrade: bool) -> bytes:
-        """The head that goes upstream, with tags added to it."""
+    def request(self, head: RequestHead, tags: Sequence[bytes], *, upgrade: bool) -> bytes:
+        """The head that goes upstream, with tags, whole lines, added to it."""
         lines = _crossing(head, _ends_upstream)
         if b"host" in head.fields:
             theirs = head.lines[head.names.index(b"host")]
@@ -53,7 +53,7 @@ class Crossing:
         if upgrade:
             lines += SWITCH
         lines += self._extra
-        lines += [b"%b: %b" % tag for tag in tags]
+        lines += tags
         base = b"" if head.target == b"*" else self._base
         return b"%b %b%b HTTP/1.1\r\n%b\r\n\r\n" % (head.method, base, head.target, b"\r\n".join(lines))
 

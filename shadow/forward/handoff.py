@@ -58,10 +58,11 @@ class Handoff:
         if self._bytes + frame.size > self._max_bytes:
             self._count("dropped", 1)
             return
+        if not self._frames:
+            self._empty.clear()
+            self._some.set()
         self._frames.append(frame)
         self._bytes += frame.size
-        self._empty.clear()
-        self._some.set()
         if len(self._frames) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
             self._urgent.set()
 

@@ -17,13 +17,16 @@ KEPT_OF_ANSWER: Final = {name.encode(): name for name in KEPT_RESPONSE_HEADERS}
 
 def kept(fields: Fields, allowed: Mapping[bytes, str]) -> Headers:
     """The headers on an allow-list as text, values bounded, for the record of the exchange."""
-    return tuple([(name, text(value)) for wire, name in allowed.items() if (value := fields.get(wire)) is not None])
+    return tuple([(allowed[name], text(value)) for name, value in fields.items() if name in allowed])
 
 
 def kept_of_request(fields: Fields) -> Headers:
     """Those of a request; a header whose value is a secret stands there without it."""
     found = kept(fields, KEPT_OF_REQUEST)
-    return found + tuple((name, "present") for wire, name in PRESENT_ONLY.items() if wire in fields)
+    for wire, name in PRESENT_ONLY.items():
+        if wire in fields:
+            found += ((name, "present"),)
+    return found
 
 
 def text(value: bytes) -> str:

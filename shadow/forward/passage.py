@@ -32,11 +32,10 @@ class Passages:
         self._secret = secret
         self._rules = config.attribution
         self.adopt(config.registry.owners)
-        self._max_bytes = int(config.capture.max_bytes)
         self._delayed_cost = config.upstream.delayed_cost
         self._metrics = metrics
         self._handoff = handoff
-        self._room = Room()
+        self._room = Room(int(config.capture.max_bytes))
         self._loop = asyncio.get_running_loop()
         self._closed: deque[tuple[Capture, Outcome, str | None]] = deque()
         self._settling = False
@@ -45,19 +44,19 @@ class Passages:
         """Know these owners of keys from now on, by their fingerprints."""
         self._attributor = Attributor(self._rules, owners, self._secret)
 
-    def open(self, method: bytes, target: bytes, fields: Fields) -> tuple[Capture, list[tuple[bytes, bytes]]]:
-        """A request is here and will be forwarded: the capture that it passes through, and the headers to tag it with
-        on the way upstream."""
+    def open(self, method: bytes, target: bytes, fields: Fields, at: float) -> tuple[Capture, list[bytes]]:
+        """A request is here and will be forwarded: the capture that it passes through, and the lines to tag it with on
+        the way upstream, but for headers that the client sent itself."""
         attributor = self._attributor
-        attribution = attributor.attribute(target, fields)
+        caller = attributor.caller(target, fields)
         self._metrics.requests.begun()
-        asked = (time.time(), method, attributor.forwarded(target), fields, attribution)
-        return Capture(*asked, self._max_bytes, self._room, time.monotonic), attributor.tags(attribution, fields)
+        asked = (time.time(), method, attributor.forwarded(target), fields, caller.written)
+        return Capture(*asked, self._room, at), [line for name, line in caller.tags if name not in fields]
 
     def close(self, capture: Capture, outcome: Outcome, failure: str | None = None) -> None:
         """The request has ended, one way or another. Called once; never raises."""
-        capture.ended()
-        self._metrics.requests.ended(outcome.value, capture.told, capture.overhead_s)
+        capture.ended(time.monotonic())
+        self._metrics.requests.ended(outcome, capture.told, capture.overhead_s)
         self._closed.append((capture, outcome, failure))
         if not self._settling:
             self._settling = True

@@ -50,7 +50,7 @@ class Relay:
 
     def __init__(self, server: "Server", client: "Downstream", head: RequestHead, body: Framing) -> None:
         self._server, self._client, self._body = server, client, body
-        self._upload = Upload(client, body, server.loop)
+        self._upload: Upload
         self._upstream: Upstream | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._method = head.method
@@ -62,28 +62,28 @@ class Relay:
         self._answering = False  # a byte of the answer's head may have reached the client
         self._lasts_s = 0.0  # how long the upstream's connection may idle once the answer has ended
         self._encouraged = False
-        self._heard_at = 0.0
+        self._heard_at = 0.0  # when anything moved last
         self._timer: asyncio.TimerHandle | HalfClosed | None = None
         self._tunnel: Tunnel | None = None
 
     def begin(self, head: RequestHead, rest: bytes, started_at: float) -> None:
         """The request's head is here, and `rest` came with it, when the clock showed `started_at`."""
         server = self._server
-        self._capture, tags = server.passages.open(head.method, head.target, head.fields)
+        self._capture, tags = server.passages.open(head.method, head.target, head.fields, started_at)
         if self._capture.target is not head.target:
             head = head._replace(target=self._capture.target)
         server.running.add(self)
         if self._upgrade and not self._body.complete:
             self._refuse(BAD_UPGRADE)
             return
-        self._upload.begin(server.crossing.request(head, tags, upgrade=self._upgrade), head.method)
-        self._capture.overhead_s += server.clock() - started_at
-        if rest:
-            self.client_sent(rest)
-        if self._client.party is self:  # and what came with the head is well-formed
-            self._connect(server.pool.take())
-            if head.fields.get(b"expect", b"").lower() == b"100-continue" and not self._body.complete:
-                self._timer = server.loop.call_later(CONTINUE_S, self._encourage)
+        sent = server.crossing.request(head, tags, upgrade=self._upgrade)
+        self._upload = Upload(self._client, self._body, server.loop, sent, head.method)
+        self._capture.overhead_s = server.clock() - started_at
+        if rest and not self._take(rest):
+            return
+        self._connect(server.pool.take())
+        if not self._body.complete and head.fields.get(b"expect", b"").lower() == b"100-continue":
+            self._timer = server.loop.call_later(CONTINUE_S, self._encourage)
 
     # The way up.
 
@@ -92,19 +92,26 @@ class Relay:
         if self._body.complete:
             self._client.hold(data)
             return
-        try:
-            payload = self._upload.take(data)
-        except RefusedError as refused:
-            self._refuse(refused.refusal)
+        if not self._take(data):
             return
-        self._capture.request.feed(payload)
-        self._heard_at = self._server.loop.time()
+        self._heard_at = self._server.clock()
         if self._upstream is None:
             self._upload.wait()
         elif self._answer is None:
             self._upload.send_unless_told(self._upstream)
         else:
             self._upload.send(self._upstream)
+
+    def _take(self, data: bytes) -> bool:
+        """Make what belongs to the body ready to be sent; False where it is malformed and the exchange is over."""
+        try:
+            payload = self._upload.take(data)
+        except RefusedError as refused:
+            self._refuse(refused.refusal)
+            return False
+        if payload:
+            self._capture.request.feed(payload)
+        return True
 
     def client_ended(self) -> None:
         """The client sends no more: what it has sent is its whole request, or it has left."""
@@ -121,20 +128,20 @@ class Relay:
         self._upload.upstream_full()
 
     def upstream_ready(self) -> None:
-        self._heard_at = self._server.loop.time()
+        self._heard_at = self._server.clock()
         self._upload.upstream_ready()
 
     def _connect(self, upstream: Upstream | None) -> None:
         """Go on with a connection that is there, or dial."""
         if upstream is None:
+            self._upload.wait()
             self._dialling = spawn(self._dial(), "dial")
             return
         self._upstream, upstream.party = upstream, self
-        self._heard_at = self._server.loop.time()
         if self._client.full:
             upstream.pause()
-        self._client.resume()  # it may have waited, with all that could be held
-        self._capture.sent()
+        self._heard_at = now = self._server.clock()
+        self._capture.sent(now)
         self._upload.send(upstream)
 
     async def _dial(self) -> None:
@@ -145,6 +152,7 @@ class Relay:
             self._fail(error.refusal)
             return
         self._dialling = None
+        self._client.resume()  # it may have waited, with all that could be held
         self._connect(upstream)
 
     def _encourage(self) -> None:
@@ -158,7 +166,7 @@ class Relay:
 
     def upstream_sent(self, data: bytes) -> None:
         """The upstream sent more of its answer."""
-        self._heard_at = self._server.loop.time()
+        self._heard_at = self._server.clock()
         try:
             if self._answer is None:
                 self._begin_answer(data)
@@ -196,12 +204,11 @@ class Relay:
 
     def client_ready(self) -> None:
         if self._upstream is not None:
-            self._heard_at = self._server.loop.time()
+            self._heard_at = self._server.clock()
             self._upstream.resume()
 
     def _begin_answer(self, data: bytes) -> None:
         """Look for the answer's head, past interim ones."""
-        started_at = self._server.clock()
         while data and (whole := self._heads.feed(data)) is not None:
             head, data = read_answer(whole[0]), whole[1]
             self._upload.settled()
@@ -210,7 +217,6 @@ class Relay:
                 return
             if head.status >= 200:
                 self._answer_with(head, data)
-                self._capture.overhead_s += self._server.clock() - started_at
                 return
             if not self._old and not (head.status == 100 and self._encouraged):
                 self._client.write(crossing.answer(head, close=False))
@@ -222,7 +228,9 @@ class Relay:
         self._capture.answered(head.status, head.fields)
         self._keep = self._keep and framing.lasting and self._body.complete and not self._server.draining
         chunks = not self._old or not isinstance(framing, Chunked)
-        self._pass_on(framing, crossing.answer(head, close=not self._keep, chunks=chunks), data)
+        back = crossing.answer(head, close=not self._keep, chunks=chunks)
+        self._capture.overhead_s += self._server.clock() - self._heard_at
+        self._pass_on(framing, back, data)
 
     def _pass_on(self, framing: Framing, head: bytes, data: bytes) -> None:
         """Write `head` and what of `data` belongs to the answer, in one piece. Raises RefusedError."""
@@ -230,7 +238,7 @@ class Relay:
         if data and not framing.complete:
             taken, payload = framing.feed(data)
             if payload:
-                self._capture.response_chunk(payload)
+                self._capture.response_chunk(payload, self._heard_at)
             if self._old and isinstance(framing, Chunked):
                 head += payload
             else:

@@ -75,6 +75,6 @@ class Server:
 
     def _watch(self) -> None:
         self._watching = self.loop.call_later(WATCH_S, self._watch)  # first: it goes on whatever becomes of this turn
-        now = self.loop.time()
+        now = self.clock()
         for relay in tuple(self.running):
             relay.overdue(now, self._read_timeout_s)

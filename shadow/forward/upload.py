@@ -15,27 +15,24 @@ REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})  # may be sent agai
 
 
 class Upload:
-    """What goes upstream of one request. `body` is how its body is framed."""
+    """What goes upstream of one request: its head first. `body` is how its body is framed."""
 
     __slots__ = ("_client", "_looking", "_loop", "_repeatable", "_unsent", "_upstream_full", "body")
 
-    def __init__(self, client: "Downstream", body: Framing, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, client: "Downstream", body: Framing, loop: asyncio.AbstractEventLoop, head: bytes, method: bytes
+    ) -> None:
         self._client, self._loop = client, loop
         self.body = body
-        self._unsent = b""  # while there is no connection to send it on, or what that said is not heard yet
-        self._repeatable: bytes | None = None  # the whole request, where sending it twice does no harm
+        self._unsent = head  # while there is no connection to send it on, or what that said is not heard yet
+        # The whole request, where sending it twice does no harm.
+        self._repeatable: bytes | None = head if body.complete and method in REPEATABLE else None
         self._looking = self._upstream_full = False
 
     @property
     def done(self) -> bool:
         """Whether all of the request has been written."""
         return self.body.complete and not self._unsent
-
-    def begin(self, head: bytes, method: bytes) -> None:
-        """The head comes first."""
-        self._unsent = head
-        if self.body.complete and method in REPEATABLE:
-            self._repeatable = head
 
     def take(self, data: bytes) -> bytes:
         """More came from the client: what of it belongs to the body is to be sent, what does not is the next request's

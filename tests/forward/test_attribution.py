@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from pydantic import TypeAdapter
 
@@ -19,7 +20,7 @@ def attributor(tenants: dict[str, Any] | None = None, **rules: Any) -> Attributo
 
 
 def tenant(rule: dict[str, Any], target: bytes = b"/", fields: Fields | None = None) -> str | None:
-    return attributor(tenant=[rule]).attribute(target, fields or {}).tenant
+    return attributor(tenant=[rule]).caller(target, fields or {}).attribution.tenant
 
 
 def test_header_rule_reads_any_case() -> None:
@@ -94,10 +95,10 @@ def test_what_a_path_rule_reads_does_not_go_upstream(target: bytes, sent: bytes)
 
 def test_tenant_and_feature_may_both_be_in_the_path() -> None:
     """The feature's rule reads what the tenant's leaves."""
-    found = attributor(tenant=[{"path_prefix": "/t/"}], feature=[{"path_prefix": "/f/"}]).attribute(
+    found = attributor(tenant=[{"path_prefix": "/t/"}], feature=[{"path_prefix": "/f/"}]).caller(
         b"/t/acme/f/chat/v1", {}
     )
-    assert (found.tenant, found.feature) == ("acme", "chat")
+    assert (found.attribution.tenant, found.attribution.feature) == ("acme", "chat")
 
 
 def test_without_a_path_rule_targets_stay() -> None:
@@ -108,25 +109,25 @@ def test_without_a_path_rule_targets_stay() -> None:
 def test_key_rule_finds_the_registrys_owner() -> None:
     """A key belongs to the tenant that lists its fingerprint; the fingerprint is reported, never the key."""
     owner = fingerprint("sk-1", SECRET)
-    found = attributor({"acme": {"keys": [owner]}}).attribute(b"/", {b"authorization": b"Bearer sk-1"})
+    found = attributor({"acme": {"keys": [owner]}}).caller(b"/", {b"authorization": b"Bearer sk-1"}).attribution
     assert (found.tenant, found.key_fingerprint) == ("acme", owner)
 
 
 def test_unknown_key_resolves_no_tenant() -> None:
     """A key nobody owns still has its fingerprint."""
-    found = attributor().attribute(b"/", {b"x-api-key": b"sk-2"})
+    found = attributor().caller(b"/", {b"x-api-key": b"sk-2"}).attribution
     assert (found.tenant, found.key_fingerprint) == (None, fingerprint("sk-2", SECRET))
 
 
 def test_first_rule_that_finds_a_value_wins() -> None:
     """Rules are asked in their order, and one that finds nothing passes on."""
     rules = attributor(tenant=[{"header": "X-A"}, {"query": "t"}, {"header": "X-B"}])
-    assert rules.attribute(b"/?t=query", {b"x-b": b"header"}).tenant == "query"
+    assert rules.caller(b"/?t=query", {b"x-b": b"header"}).attribution.tenant == "query"
 
 
 def test_body_rules_are_left_to_the_recorder() -> None:
     """The forwarder reads no body: such a rule resolves nothing here."""
-    assert attributor(feature=[{"body": "metadata.feature"}]).attribute(b"/", {}).feature is None
+    assert attributor(feature=[{"body": "metadata.feature"}]).caller(b"/", {}).attribution.feature is None
 
 
 def test_values_are_bounded() -> None:
@@ -155,15 +156,14 @@ def test_api_key_is_found_where_clients_put_it(fields: Fields, key: str | None) 
 def test_tags_carry_what_was_resolved() -> None:
     """A value travels in its header; nothing travels for what is not known, nor where the tag is turned off."""
     rules = attributor(tenant=[{"header": "X-T"}], feature=[{"header": "X-F"}], tag_headers={"feature": None})
-    fields = {b"x-t": b"acme", b"x-f": b"chat"}
-    assert rules.tags(rules.attribute(b"/", fields), fields) == [(b"X-Tenant-Id", b"acme")]
+    assert rules.caller(b"/", {b"x-t": b"acme", b"x-f": b"chat"}).tags == [(b"x-tenant-id", b"X-Tenant-Id: acme")]
+    assert rules.caller(b"/", {}).tags == []
 
 
-def test_the_clients_own_tag_stays_alone() -> None:
-    """A header that the client sent is neither replaced nor repeated."""
-    rules = attributor(tenant=[{"query": "t"}])
-    fields = {b"x-tenant-id": b"mine"}
-    assert rules.tags(rules.attribute(b"/?t=other", fields), fields) == []
+def test_a_caller_is_written_as_it_was_found() -> None:
+    """The JSON that goes into its records is that of its attribution."""
+    found = attributor(tenant=[{"header": "X-T"}]).caller(b"/", {b"x-t": b"acme", b"x-api-key": b"sk-1"})
+    assert orjson.dumps(found.written) == orjson.dumps(found.attribution)
 
 
 def test_remembered_callers_are_told_apart() -> None:
@@ -173,8 +173,8 @@ def test_remembered_callers_are_told_apart() -> None:
         (b"/?t=q", {}), (b"/", {}), (b"/", {b"x-t": b"a"}), (b"/", {b"x-t": b"a", b"x-f": b"f"}),
         (b"/", {b"authorization": b"Bearer 1"}), (b"/", {b"x-api-key": b"1"}), (b"/", {b"api-key": b"2"}),
     ]  # fmt: skip
-    first = [rules.attribute(target, fields) for target, fields in asked]
-    assert [rules.attribute(target, fields) for target, fields in asked] == first
+    first = [rules.caller(target, fields).attribution for target, fields in asked]
+    assert [rules.caller(target, fields).attribution for target, fields in asked] == first
     assert [one.tenant for one in first[:4]] == ["q", None, "a", "a"]
     assert [one.feature for one in first[:4]] == [None, None, None, "f"]
     assert first[4].key_fingerprint == first[5].key_fingerprint != first[6].key_fingerprint
@@ -184,14 +184,14 @@ def test_memory_of_callers_is_bounded() -> None:
     """A client that invents a tenant for every request does not grow the process."""
     rules = attributor(tenant=[{"header": "X-T"}])
     for number in range(KNOWN * 3):
-        assert rules.attribute(b"/", {b"x-t": b"%d" % number}).tenant == str(number)
+        assert rules.caller(b"/", {b"x-t": b"%d" % number}).attribution.tenant == str(number)
     assert len(rules._known) <= KNOWN
 
 
 def test_memory_of_callers_holds_no_key() -> None:
     """A caller is remembered under a hash: no API key stays in memory after its request."""
     rules = attributor()
-    rules.attribute(b"/", {b"authorization": b"Bearer sk-1"})
+    rules.caller(b"/", {b"authorization": b"Bearer sk-1"})
     assert rules._known
     assert not any(b"sk-1" in caller for caller in rules._known)
 
@@ -199,5 +199,5 @@ def test_memory_of_callers_holds_no_key() -> None:
 def test_callers_that_say_much_are_not_remembered() -> None:
     """Nobody has a kilobyte to say about who they are; whoever sends one is attributed anew every time."""
     rules = attributor(tenant=[{"header": "X-T"}])
-    assert rules.attribute(b"/", {b"x-t": b"acme" + b" " * KNOWN_BYTES}).tenant == "acme"
+    assert rules.caller(b"/", {b"x-t": b"acme" + b" " * KNOWN_BYTES}).attribution.tenant == "acme"
     assert not rules._known

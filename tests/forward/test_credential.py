@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import orjson
 import pytest
 
-from shadow.exchange import Attribution, Exchange, Outcome
+from shadow.exchange import Exchange, Outcome
 from shadow.forward.credential import KEY_CHARACTERS, entrusted
 from shadow.forward.tap import Capture, Room
 from tests.forward.conftest import Bench, running
@@ -21,7 +22,7 @@ WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 def capture(method: bytes = b"POST", status: int | None = 200, key: bytes = KEY.encode()) -> Capture:
     fields = {b"authorization": b"Bearer " + key} if key else {}
-    asked = Capture(0.0, method, b"/", fields, Attribution(), 100, Room(), lambda: 0.0)
+    asked = Capture(0.0, method, b"/", fields, orjson.Fragment(b"{}"), Room(100), 0.0)
     asked.status = status
     return asked
 

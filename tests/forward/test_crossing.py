@@ -14,7 +14,7 @@ URL = "http://up.example/base"
 def sent(
     *lines: bytes,
     start: bytes = b"GET /a?b HTTP/1.1",
-    tags: tuple[tuple[bytes, bytes], ...] = (),
+    tags: tuple[bytes, ...] = (),
     url: str = "http://up.example",
     upgrade: bool = False,
     proxy: Proxy | None = None,
@@ -89,7 +89,7 @@ def test_chunking_crosses() -> None:
 
 def test_tags_are_added_last() -> None:
     """A resolved value travels as a header at the end."""
-    tags = ((b"X-Tenant-Id", b"t"),)
+    tags = (b"X-Tenant-Id: t",)
     assert sent(b"Host: a", b"A: 1", tags=tags)[2:] == [b"A: 1", b"X-Tenant-Id: t"]
 
 

@@ -2,9 +2,9 @@
 
 from unittest.mock import Mock
 
+import orjson
 import pytest
 
-from shadow.exchange import Attribution
 from shadow.forward.half_closed import HalfClosed
 from shadow.forward.tap import Capture, Room
 
@@ -13,7 +13,7 @@ class Watch:
     """A watch over one client; the wait is over when the test says so."""
 
     def __init__(self) -> None:
-        self.capture = Capture(0.0, b"GET", b"/", {}, Attribution(), 100, Room(), lambda: 0.0)
+        self.capture = Capture(0.0, b"GET", b"/", {}, orjson.Fragment(b"{}"), Room(100), 0.0)
         self.client = Mock(gone=False, full=False)
         self.loop = Mock()
         self.left = Mock()
@@ -37,7 +37,7 @@ def test_silence_gives_it_up(watch: Watch) -> None:
 
 def test_once_it_was_written_to_it_has_all_its_time(watch: Watch) -> None:
     """It was not reset: it is there, however long the answer is silent from here on."""
-    watch.capture.response_chunk(b"data")
+    watch.capture.response_chunk(b"data", 0.0)
     for _ in range(3):
         watch.wait()
     watch.left.assert_not_called()
@@ -52,7 +52,7 @@ def test_a_head_tells_as_well(watch: Watch) -> None:
 
 def test_a_reset_gives_it_up_whatever_was_written(watch: Watch) -> None:
     """The kernel knows that what was written found nobody."""
-    watch.capture.response_chunk(b"data")
+    watch.capture.response_chunk(b"data", 0.0)
     watch.client.gone = True
     watch.wait()
     watch.left.assert_called_once_with()

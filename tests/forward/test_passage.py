@@ -1,5 +1,6 @@
 """From the relay's word that a request is here to the frame that is handed over."""
 
+from typing import Any
 from unittest.mock import AsyncMock, Mock
 
 import pytest
@@ -16,14 +17,14 @@ from tests.forward.conftest import SECRET, configuration
 class Hall:
     """Passages with a handoff that sends nothing: what is handed over stays in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: Any) -> None:
         self.metrics = Metrics(())
         self.handoff = Handoff(AsyncMock(), self.metrics, 1 << 20, 0.0)
-        self.passages = Passages(configuration(), SECRET, self.metrics, self.handoff)
+        self.passages = Passages(configuration(**settings), SECRET, self.metrics, self.handoff)
 
     def passed(self, body: bytes = b"hello") -> Capture:
         """A request that has passed and whose end has been told."""
-        capture, _ = self.passages.open(b"POST", b"/v1?k=1", {b"x-tenant-id": b"acme"})
+        capture, _ = self.passages.open(b"POST", b"/v1?k=1", {b"x-tenant-id": b"acme"}, 0.0)
         capture.request.feed(body)
         self.passages.close(capture, Outcome.COMPLETE)
         return capture
@@ -42,6 +43,13 @@ async def test_what_has_ended_is_handed_over_as_it_passed() -> None:
     assert (first.request_body.head, second.request_body.head) == (b"one", b"two")
     assert (first.attribution.tenant, first.path) == ("acme", "/v1")
     assert first.exchange_id != second.exchange_id
+
+
+async def test_what_is_resolved_travels_upstream_unless_the_client_says_it() -> None:
+    """A tag of the client's own is neither replaced nor repeated."""
+    hall = Hall(attribution={"tenant": [{"query": "t"}]})
+    assert hall.passages.open(b"POST", b"/?t=acme", {}, 0.0)[1] == [b"X-Tenant-Id: acme"]
+    assert hall.passages.open(b"POST", b"/?t=acme", {b"x-tenant-id": b"mine"}, 0.0)[1] == []
 
 
 async def test_only_some_are_handed_over_in_one_turn() -> None:

@@ -1,6 +1,7 @@
 """One exchange, without a network: in whatever pieces its bytes arrive, and at whichever point a side goes."""
 
 import asyncio
+import itertools
 from collections.abc import Iterable
 
 import pytest
@@ -199,10 +200,19 @@ async def test_an_upstream_that_has_spoken_is_heard_before_more_is_written() -> 
         assert client.party is None
 
 
+async def test_both_heads_count_as_the_sidecars_own_time() -> None:
+    """The answer's, too, where it comes in one piece and ends the exchange."""
+    async with bare() as it:
+        it.server.clock = itertools.count().__next__  # a second passes between any two looks at it
+        _, _, upstream, _ = await asking(it)
+        upstream.data_received(PLAIN)
+        assert it.requests._overhead_s == 2
+
+
 async def test_silence_is_given_up() -> None:
     """An upstream that says nothing is a 504, a client that sends nothing more is cut; a slow reader has its time."""
     async with bare() as it:
-        now = it.server.loop.time()
+        now = it.server.clock()
         client, client_side, _, upstream_side = await asking(it)
         relay = next(iter(it.server.running))
         relay.overdue(now + 5, 10)

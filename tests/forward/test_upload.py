@@ -15,9 +15,7 @@ CHUNKS = b"5\r\nhello\r\n0\r\n\r\n"
 
 
 def upload(body: Framing, method: bytes = b"POST") -> Upload:
-    made = Upload(Mock(), body, Mock())
-    made.begin(HEAD, method)
-    return made
+    return Upload(Mock(), body, Mock(), HEAD, method)
 
 
 def test_what_follows_the_body_waits_with_the_client() -> None:
