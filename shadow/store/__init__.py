@@ -16,7 +16,8 @@ The modules in the order in which rows are written, deleted and read:
     bodies       what is kept of prompts and answers
     spend        what each arm has spent of its budget on each UTC day
     writes       what waits to be committed, and the statements that write it
-    writer       one task and one connection, through which everything is written
+    database     the file, through the one connection that writes to it
+    writer       one task and one thread, through which everything is written
     outbox       what has yet to be shipped to ClickHouse
     retention    deletes old rows in small steps
     cap          keeps a database within a number of bytes

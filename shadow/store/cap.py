@@ -5,17 +5,16 @@ worth more than an example. Then exchanges that are nowhere else. The row of `lo
 exchange were deleted, and the last of them: a report must say what it cannot see.
 """
 
+import sqlite3
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import aiosqlite
-
 from shadow.store.bodies import ANY
+from shadow.store.database import Work
 from shadow.store.limits import Limits
 from shadow.store.outbox import BEYOND, shipped_before
 from shadow.store.retention import Retention, delete_bodies, delete_exchanges
-from shadow.store.writer import Work
 
 LOW: Final = 0.9  # of the bound: room for a while, so that not every look has something to delete
 
@@ -57,23 +56,23 @@ async def cap(retention: Retention, limits: Limits, max_bytes: int) -> Capped:
     return Capped(shipped, unshipped, bodies)
 
 
-async def _unless_below(connection: aiosqlite.Connection, step: Work[int], target: int) -> int:
-    return 0 if await _used(connection) <= target else await step(connection)
+def _unless_below(connection: sqlite3.Connection, step: Work[int], target: int) -> int:
+    return 0 if _used(connection) <= target else step(connection)
 
 
-async def _used(connection: aiosqlite.Connection) -> int:
+def _used(connection: sqlite3.Connection) -> int:
     """Bytes of the pages that hold something; the others are given back."""
-    ((used,),) = await connection.execute_fetchall(USED)
+    (used,) = connection.execute(USED).fetchone()
     return int(used)
 
 
-async def _delete_exchanges(connection: aiosqlite.Connection, limits: Limits, shipped: bool) -> int:
-    before = await shipped_before(connection) if shipped else BEYOND
+def _delete_exchanges(connection: sqlite3.Connection, limits: Limits, shipped: bool) -> int:
+    before = shipped_before(connection) if shipped else BEYOND
     if before is None:
         return 0
-    ((large,),) = await connection.execute_fetchall(ANY)
-    last, count = await delete_exchanges(connection, before, limits.prune_bodies if large else limits.prune_rows)
+    (large,) = connection.execute(ANY).fetchone()
+    last, count = delete_exchanges(connection, before, limits.prune_bodies if large else limits.prune_rows)
     if last is not None:
         counted = {"shipped": count if shipped else 0, "unshipped": 0 if shipped else count, "last": last}
-        await connection.execute(NOTE, counted)
+        connection.execute(NOTE, counted)
     return count

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import aiosqlite
-
 from shadow.store.errors import StoreError, Trouble, trouble
 from shadow.store.files import BUSY_MS
 from shadow.store.limits import Limits
@@ -111,18 +109,16 @@ class Erasure:
         self.watch(self.deleted)
 
 
-async def _erase_span(
-    connection: aiosqlite.Connection, tenant: str, after: bytes, limits: Limits
-) -> tuple[bytes | None, int]:
+def _erase_span(connection: sqlite3.Connection, tenant: str, after: bytes, limits: Limits) -> tuple[bytes | None, int]:
     """Delete a tenant's among the next exchanges, some; how far that was, None at the end, and how many it were."""
-    ((last,),) = await connection.execute_fetchall(SPAN, (after, limits.erase_rows))
+    (last,) = connection.execute(SPAN, (after, limits.erase_rows)).fetchone()
     if last is None:
         return None, 0
     span = {"after": after, "last": last, "tenant": tenant, "most": limits.prune_rows}
-    ((last_of_some, count),) = await connection.execute_fetchall(SOME, span)
+    last_of_some, count = connection.execute(SOME, span).fetchone()
     if count == limits.prune_rows:
         span["last"] = last = last_of_some
     if count:
-        await connection.execute(DELETE_REPLAYS, span)
-        await connection.execute(DELETE_EXCHANGES, span)
+        connection.execute(DELETE_REPLAYS, span)
+        connection.execute(DELETE_EXCHANGES, span)
     return last, count

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import aiosqlite
-
 from shadow.store.rows import Row
 from shadow.store.writer import Writer
 
@@ -129,12 +127,12 @@ class Outbox:
         await self._writer.chore(partial(_acknowledge, batch=batch))
 
 
-async def shipped_before(connection: aiosqlite.Connection) -> bytes | None:
+def shipped_before(connection: sqlite3.Connection) -> bytes | None:
     """The exchange id before which every row is shipped, so that none is lost with this database.
 
     Beyond all ids where nothing waits; None where nothing is to be shipped.
     """
-    ((target, walked, waiting),) = await connection.execute_fetchall(WAITING)
+    target, walked, waiting = connection.execute(WAITING).fetchone()
     if target is None:
         return None
     return min(one for one in (waiting, walked and walked + b"\0", BEYOND) if one is not None)
@@ -148,46 +146,44 @@ def select(columns: str, *, replays: bool) -> str:
         WHERE o.sequence > ? AND o.sequence <= ? ORDER BY o.sequence"""  # noqa: S608 (our own names)
 
 
-async def _backlog(connection: aiosqlite.Connection) -> Backlog:
-    (found,) = await connection.execute_fetchall(BACKLOG)
-    return Backlog(*found)
+def _backlog(connection: sqlite3.Connection) -> Backlog:
+    return Backlog(*connection.execute(BACKLOG).fetchone())
 
 
-async def _claim(connection: aiosqlite.Connection, most: int) -> Batch | None:
-    ((sender, sending),) = await connection.execute_fetchall("SELECT sender, sending FROM shipping")
+def _claim(connection: sqlite3.Connection, most: int) -> Batch | None:
+    sender, sending = connection.execute("SELECT sender, sending FROM shipping").fetchone()
     if sending is not None:
-        ((_, count),) = await connection.execute_fetchall(NEXT, (0, sending, most))
+        _, count = connection.execute(NEXT, (0, sending, most)).fetchone()
         if count:  # what is left of it has not changed
             return Batch(f"{sender}-{sending}", sending, count)
-    await _walk(connection, most)
-    ((last, count),) = await connection.execute_fetchall(NEXT, (0, LARGEST, most))
-    await connection.execute(SENDING, (last,))
+    _walk(connection, most)
+    last, count = connection.execute(NEXT, (0, LARGEST, most)).fetchone()
+    connection.execute(SENDING, (last,))
     return Batch(f"{sender}-{last}", last, count) if count else None
 
 
-async def _walk(connection: aiosqlite.Connection, most: int) -> None:
+def _walk(connection: sqlite3.Connection, most: int) -> None:
     """Enter older exchanges, as long as fewer than a batch are waiting."""
-    ((walked, until),) = await connection.execute_fetchall("SELECT walked, walk_until FROM shipping")
-    ((_, waiting),) = await connection.execute_fetchall(NEXT, (0, LARGEST, most))
+    walked, until = connection.execute("SELECT walked, walk_until FROM shipping").fetchone()
+    _, waiting = connection.execute(NEXT, (0, LARGEST, most)).fetchone()
     if until is None or waiting >= most:
         return
-    ((last,),) = await connection.execute_fetchall(LAST_OF_STEP, (walked, until, most))
+    (last,) = connection.execute(LAST_OF_STEP, (walked, until, most)).fetchone()
     if last is not None:
-        await connection.execute(WALK, (walked, last))
+        connection.execute(WALK, (walked, last))
     done = last is None or last == until
-    await connection.execute("UPDATE shipping SET walked = ?, walk_until = ?", (last or until, None if done else until))
+    connection.execute("UPDATE shipping SET walked = ?, walk_until = ?", (last or until, None if done else until))
 
 
-async def _read(
-    connection: aiosqlite.Connection, selects: Sequence[str], after: int, upto: int
+def _read(
+    connection: sqlite3.Connection, selects: Sequence[str], after: int, upto: int
 ) -> tuple[int, list[list[Row]]] | None:
-    ((last, _),) = await connection.execute_fetchall(NEXT, (after, upto, READ_AT_ONCE))
+    last, _ = connection.execute(NEXT, (after, upto, READ_AT_ONCE)).fetchone()
     if last is None:
         return None
-    found = [await connection.execute_fetchall(one, (after, last)) for one in selects]
-    return last, [[tuple(row) for row in rows] for rows in found]
+    return last, [connection.execute(one, (after, last)).fetchall() for one in selects]
 
 
-async def _acknowledge(connection: aiosqlite.Connection, batch: Batch) -> None:
-    await connection.execute("DELETE FROM outbox WHERE sequence <= ?", (batch.sequence,))
-    await connection.execute(SENDING, (None,))
+def _acknowledge(connection: sqlite3.Connection, batch: Batch) -> None:
+    connection.execute("DELETE FROM outbox WHERE sequence <= ?", (batch.sequence,))
+    connection.execute(SENDING, (None,))

@@ -1,18 +1,18 @@
 """Deletes old rows in small steps between commits, on a full disk too."""
 
 import asyncio
+import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-import aiosqlite
-
+from shadow.store.database import Work
 from shadow.store.errors import StoreError, Trouble
 from shadow.store.ids import floor
 from shadow.store.limits import Limits
 from shadow.store.reserve import Reserve
-from shadow.store.writer import Work, Writer
+from shadow.store.writer import Writer
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Retention:
         most = self.limits.prune_bodies
         works = [partial(delete_bodies, statement=DELETE_OLD_BODIES, parameters=(floor(before), most))]
         if tenants is not None:
-            for (tenant,) in await self.writer.chore(lambda connection: connection.execute_fetchall(TENANTS)):
+            for (tenant,) in await self.writer.chore(lambda connection: connection.execute(TENANTS).fetchall()):
                 if tenant not in tenants:
                     works.append(partial(delete_bodies, statement=DELETE_BODIES_OF, parameters=(tenant, most)))
         return sum([await self.delete(work) for work in works])
@@ -96,30 +96,31 @@ class Retention:
         return await self.writer.chore(work)
 
 
-async def delete_exchanges(connection: aiosqlite.Connection, before: bytes, most: int) -> tuple[bytes | None, int]:
+def delete_exchanges(connection: sqlite3.Connection, before: bytes, most: int) -> tuple[bytes | None, int]:
     """Delete some of the oldest before an id, with all that belongs to them; the last one's id, and how many."""
-    ((last, count),) = await connection.execute_fetchall(OLDEST, (before, most))
+    last, count = connection.execute(OLDEST, (before, most)).fetchone()
     if last is not None:
         for table in ("bodies", "replays", "exchanges"):
-            await connection.execute(f"DELETE FROM {table} WHERE exchange_id <= ?", (last,))  # noqa: S608 (our own names)
+            connection.execute(f"DELETE FROM {table} WHERE exchange_id <= ?", (last,))  # noqa: S608 (our own names)
     return last, count
 
 
-async def _delete_expired(connection: aiosqlite.Connection, before: bytes, most: int) -> int:
-    last, count = await delete_exchanges(connection, before, most)
+def _delete_expired(connection: sqlite3.Connection, before: bytes, most: int) -> int:
+    last, count = delete_exchanges(connection, before, most)
     if last is None:  # what is missing of the time before it is expired as well
-        await connection.execute("DELETE FROM losses WHERE last_id < ?", (before,))
+        connection.execute("DELETE FROM losses WHERE last_id < ?", (before,))
     return count
 
 
-async def delete_bodies(connection: aiosqlite.Connection, statement: str, parameters: Sequence[object]) -> int:
+def delete_bodies(connection: sqlite3.Connection, statement: str, parameters: Sequence[object]) -> int:
     """One step; how many rows it were."""
-    async with connection.execute(statement, tuple(parameters)) as cursor:
-        return cursor.rowcount
+    return connection.execute(statement, parameters).rowcount
 
 
-async def _give_back(connection: aiosqlite.Connection, most: int) -> bool:
+def _give_back(connection: sqlite3.Connection, most: int) -> bool:
     """Return free pages to the file system, a few; whether there are more."""
-    await connection.execute_fetchall(f"PRAGMA incremental_vacuum({most})")
-    ((free,),) = await connection.execute_fetchall("PRAGMA freelist_count")
+    connection.execute(
+        f"PRAGMA incremental_vacuum({most})"
+    ).fetchall()  # a row a page: it returns those that are fetched
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     return bool(free)

@@ -5,12 +5,11 @@ it is known what the replay cost. A row of `reservations` is what one replay tha
 commits that mark the replay as sent and that end it; what a killed process left reserved stays spent.
 """
 
+import sqlite3
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Final
-
-import aiosqlite
 
 from shadow.exchange import Replay, Reservation
 from shadow.store.ids import blob
@@ -45,10 +44,10 @@ def charge_rows(replays: Iterable[Replay]) -> tuple[Row, ...]:
     return tuple((nano_usd(charge)[0], exchange_id, arm) for charge, exchange_id, arm in charged)
 
 
-async def read(connection: aiosqlite.Connection, since: date) -> Spend:
+def read(connection: sqlite3.Connection, since: date) -> Spend:
     """What was spent on a day and later."""
     spend: Spend = {}
-    for arm, day, nano in await connection.execute_fetchall(READ, (since.isoformat(),)):
+    for arm, day, nano in connection.execute(READ, (since.isoformat(),)):
         if (known := usd(nano, None)) is not None:
             spend.setdefault(arm, {})[date.fromisoformat(day)] = known
     return spend

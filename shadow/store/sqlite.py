@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-import aiosqlite
-
 from shadow.events import Event
 from shadow.exchange import Cost, Pending, Recorded, Replay, ReplayOutcome, Reservation, Usage
 from shadow.log import tell
@@ -194,7 +192,7 @@ class SQLiteStore:
     async def _delete(self, work: Callable[[Retention], Awaitable[T]]) -> T:
         """Let something be deleted; where there were bodies, what SQLite leaves of deleted rows is overwritten too."""
         async with self._deleting:
-            ((prompts,),) = await self._writer.chore(lambda connection: connection.execute_fetchall(ANY))
+            (prompts,) = await self._writer.chore(lambda connection: connection.execute(ANY).fetchone())
             retention = self._retention()
             done = await work(retention)
             if prompts and retention.deleted:
@@ -209,13 +207,12 @@ class SQLiteStore:
         await self._writer.close()
 
 
-async def _changed(connection: aiosqlite.Connection, statement: str, row: Row) -> bool:
+def _changed(connection: sqlite3.Connection, statement: str, row: Row) -> bool:
     """Execute a statement; whether it wrote its one row."""
-    async with connection.execute(statement, row) as cursor:
-        return cursor.rowcount == 1
+    return connection.execute(statement, row).rowcount == 1
 
 
-async def _end_pending(connection: aiosqlite.Connection) -> tuple[Ended, ...]:
-    await connection.execute(ABANDON)
-    ended = [row for sql in (END_UNSENT, END_SENT) for row in await connection.execute_fetchall(sql)]
+def _end_pending(connection: sqlite3.Connection) -> tuple[Ended, ...]:
+    connection.execute(ABANDON)
+    ended = [row for sql in (END_UNSENT, END_SENT) for row in connection.execute(sql)]
     return tuple(Ended(arm, ReplayOutcome(outcome), reason) for arm, outcome, reason in ended)

@@ -1,11 +1,10 @@
 """What waits to be committed, and the statements that write it."""
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
-
-import aiosqlite
 
 from shadow.store.bodies import ADD_ANSWER, ADD_BODIES
 from shadow.store.rows import ENDING_COLUMNS, EXCHANGE_COLUMNS, REPLAY_COLUMNS, UNSENT_COLUMNS, Row
@@ -54,12 +53,12 @@ class Write:
         return len(self.exchanges) + len(self.sent) + len(self.settled) + kept // BODY_BYTES
 
 
-async def write(connection: aiosqlite.Connection, group: Sequence[Write]) -> list[set[bytes]]:
+def write(connection: sqlite3.Connection, group: Sequence[Write]) -> list[set[bytes]]:
     """Write a group inside the transaction that the caller holds; for each of it, which exchanges were new.
 
     An exchange that two of them bring is new to the first only.
     """
-    claims = await _claims(connection, group)
+    claims = _claims(connection, group)
     claimed = list(zip(group, claims, strict=True))
     exchanges = {row[0]: row for one, new in claimed for row in one.exchanges if row[0] in new}
     replays = {row[:2]: row for one, new in claimed for row in one.replays if row[0] in new}
@@ -79,12 +78,12 @@ async def write(connection: aiosqlite.Connection, group: Sequence[Write]) -> lis
     )
     for statement, parameters in changes:
         if parameters:
-            await connection.executemany(statement, parameters)
+            connection.executemany(statement, parameters)
     return claims
 
 
-async def _claims(connection: aiosqlite.Connection, group: Sequence[Write]) -> list[set[bytes]]:
-    taken = await _known(connection, [row[0] for one in group for row in one.exchanges])
+def _claims(connection: sqlite3.Connection, group: Sequence[Write]) -> list[set[bytes]]:
+    taken = _known(connection, [row[0] for one in group for row in one.exchanges])
     claims = []
     for one in group:
         new = {row[0] for row in one.exchanges} - taken
@@ -93,11 +92,11 @@ async def _claims(connection: aiosqlite.Connection, group: Sequence[Write]) -> l
     return claims
 
 
-async def _known(connection: aiosqlite.Connection, ids: Sequence[bytes]) -> set[bytes]:
+def _known(connection: sqlite3.Connection, ids: Sequence[bytes]) -> set[bytes]:
     known: set[bytes] = set()
     for start in range(0, len(ids), VARIABLES):
         some = ids[start : start + VARIABLES]
         places = ", ".join("?" * len(some))
         query = f"SELECT exchange_id FROM exchanges WHERE exchange_id IN ({places})"  # noqa: S608 (nothing but `?`)
-        known.update(one for (one,) in await connection.execute_fetchall(query, some))
+        known.update(one for (one,) in connection.execute(query, some))
     return known

@@ -74,7 +74,7 @@ class Bench:
 
     async def rows(self) -> list[tuple[Any, ...]]:
         query = "SELECT outcome, reason, probability FROM replays ORDER BY exchange_id"
-        return await self.store._writer.chore(lambda connection: connection.execute_fetchall(query))  # type: ignore[return-value,arg-type]
+        return await self.store._writer.chore(lambda connection: connection.execute(query).fetchall())
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 
-import aiosqlite
 import pytest
 
 from shadow.store.errors import StoreError, Trouble
@@ -89,10 +88,8 @@ async def test_a_caller_that_goes_away_changes_nothing(path: Path) -> None:
 async def test_work_that_breaks_is_undone(path: Path) -> None:
     """A mistake in a chore is a StoreError for its caller, leaves no rows, and the writer goes on."""
 
-    async def breaks(connection: aiosqlite.Connection) -> None:
-        await connection.execute(
-            "INSERT INTO exchanges (exchange_id, outcome, method, path) VALUES (x'01', '', '', '')"
-        )
+    def breaks(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO exchanges (exchange_id, outcome, method, path) VALUES (x'01', '', '', '')")
         raise LookupError("a mistake")
 
     async with writing(path) as writer:
@@ -174,9 +171,8 @@ async def test_promise_46_damage_while_running_is_survived(path: Path, caplog: p
     """When the database is damaged under a running recorder, it is set aside, said so, and the next rows are stored."""
     async with writing(path) as writer:
         await writer.submit(exchanges(0, 500))
-        await writer._checkpoint()
-        assert writer._connection is not None
-        await writer._connection.execute("PRAGMA shrink_memory")  # else it works on with what it remembers
+        await writer.empty_log()
+        await writer.chore(partial(execute, "PRAGMA shrink_memory"))  # else it works on with what it remembers
         overwritten(path)
         troubles = []
         for first in range(1000, 1010):
@@ -223,23 +219,19 @@ async def test_trouble_is_logged_when_it_begins_and_ends(path: Path, caplog: pyt
     """A store in trouble says so once, not for every batch, and once more when it is well again."""
     async with writing(path) as writer:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
-            await writer.chore(lambda connection: connection.execute("SELECT 1"))
-            assert writer._connection is not None
+            await writer.chore(partial(execute, "PRAGMA busy_timeout = 0"))
             other.execute("BEGIN IMMEDIATE")
             for number in range(3):
                 with pytest.raises(StoreError):
-                    await locked_out(writer, number)
+                    await writer.submit(exchanges(number))
             other.execute("COMMIT")
         await writer.submit(exchanges(0))
     said = [record.levelname for record in caplog.records if "rows" in record.message]
     assert said == ["ERROR", "WARNING"]
 
 
-async def locked_out(writer: Writer, number: int) -> None:
-    """An attempt that does not wait for the other writer."""
-    assert writer._connection is not None
-    await writer._connection.execute("PRAGMA busy_timeout = 0")
-    await writer.submit(exchanges(number))
+def execute(statement: str, connection: sqlite3.Connection) -> None:
+    connection.execute(statement)
 
 
 def test_promise_43_fifty_kills_lose_and_double_nothing(path: Path) -> None:
