@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import orjson
+import pytest
 
 from shadow.demo.provider import StandIn
 from shadow.demo.request import Request
@@ -84,6 +85,23 @@ async def test_a_dead_candidate_is_a_failed_replay(http: aiohttp.ClientSession, 
         assert await ask(http, it) == (200, ANSWER)
         ended = await replay(it)
         assert (ended["outcome"], ended["reason"]) == ("failed", "connect")
+
+
+@pytest.mark.parametrize("how", ["away", "silent"])
+async def test_rows_wait_for_clickhouse_and_clients_do_not(
+    http: aiohttp.ClientSession, tmp_path: Path, nobody: str, how: str
+) -> None:
+    """With nobody where rows are shipped to, or somebody who never answers: clients are served, their exchanges are
+    stored and wait, and the service ends in order and in time."""
+    async with StandIn(answering) as upstream, StandIn(lambda _: (Hold(),)) as silent:
+        url = f"http://{nobody}" if how == "away" else silent.url
+        store = {"path": "shadow.db", "clickhouse": {"url": url, "max_delay_s": 0.1}}
+        async with running(tmp_path, upstream.url, store=store) as it:
+            assert await ask(http, it) == (200, ANSWER)
+            await eventually(lambda: it.rows(IDS))
+            assert await it.stop() == 0
+        assert it.rows("SELECT exchange_id FROM outbox") == it.rows(IDS)
+        assert "recorder_overdue" not in it.log.read_text()
 
 
 async def test_a_hanging_candidate_is_a_failed_replay(http: aiohttp.ClientSession, tmp_path: Path) -> None:
