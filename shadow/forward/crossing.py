@@ -6,6 +6,7 @@ chunks that they describe cross as they are.
 """
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -44,7 +45,7 @@ class Crossing:
 
     def request(self, head: RequestHead, tags: Sequence[bytes], *, upgrade: bool) -> bytes:
         """The head that goes upstream, with tags, whole lines, added to it."""
-        lines = _crossing(head, _ends_upstream)
+        lines = _crossing(head, _upstream)
         if b"host" in head.fields:
             theirs = head.lines[head.names.index(b"host")]
             lines[lines.index(theirs)] = theirs[:4] + self._host
@@ -61,7 +62,7 @@ class Crossing:
 def answer(head: AnswerHead, *, close: bool, chunks: bool = True) -> bytes:
     """The head that goes back to the client. `close`: the connection ends with this answer. Without `chunks` the
     client is one of HTTP/1.0, which knows none, and the answer lasts until the connection ends."""
-    lines = _crossing(head, _ends_downstream if chunks else _ends_with_chunks)
+    lines = _crossing(head, _downstream if chunks else _without_chunks)
     lines.insert(0, b"HTTP/1.1" + head.status_line)
     if head.status == 101:
         lines += SWITCH
@@ -70,29 +71,29 @@ def answer(head: AnswerHead, *, close: bool, chunks: bool = True) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def _crossing(head: RequestHead | AnswerHead, ends: "_Ends") -> list[bytes]:
+def _crossing(head: RequestHead | AnswerHead, crosses: "_Crosses") -> list[bytes]:
     """The lines that do not end at this hop."""
-    lines = [line for name, line in zip(head.names, head.lines, strict=True) if not ends[name]]
+    lines = list(compress(head.lines, map(crosses.__getitem__, head.names)))
     connection = head.fields.get(b"connection")
     if connection is None or not (listed := members(connection) - HOP_BY_HOP - KEPT):
         return lines
     return [line for line in lines if line.partition(b":")[0].lower() not in listed]
 
 
-class _Ends(dict[bytes, bool]):
-    """Whether a header ends here, by its lower-case name: found out once for each of the usual ones."""
+class _Crosses(dict[bytes, bool]):
+    """Whether a header crosses, by its lower-case name: found out once for each of the usual ones."""
 
-    def __init__(self, names: frozenset[bytes], prefixes: tuple[bytes, ...]) -> None:
+    def __init__(self, ending: frozenset[bytes], prefixes: tuple[bytes, ...]) -> None:
         super().__init__()
-        self._names, self._prefixes = names, prefixes
+        self._ending, self._prefixes = ending, prefixes
 
     def __missing__(self, name: bytes) -> bool:
-        ends = name in self._names or name.startswith(self._prefixes)
+        crosses = name not in self._ending and not name.startswith(self._prefixes)
         if len(self) < MAX_NAMES and len(name) <= MAX_KNOWN_NAME:
-            self[name] = ends
-        return ends
+            self[name] = crosses
+        return crosses
 
 
-_ends_upstream: Final = _Ends(HOP_BY_HOP, NOT_UPSTREAM)
-_ends_downstream: Final = _Ends(HOP_BY_HOP, NOT_BACK)
-_ends_with_chunks: Final = _Ends(HOP_BY_HOP | CHUNKING, NOT_BACK)
+_upstream: Final = _Crosses(HOP_BY_HOP, NOT_UPSTREAM)
+_downstream: Final = _Crosses(HOP_BY_HOP, NOT_BACK)
+_without_chunks: Final = _Crosses(HOP_BY_HOP | CHUNKING, NOT_BACK)

@@ -9,6 +9,7 @@ The grammar is RFC 9112's; where it lets a recipient choose between repairing an
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from shadow.forward.refusals import (
@@ -143,13 +144,14 @@ def read_request(head: bytes) -> RequestHead:
     if line is None:
         raise RefusedError(MALFORMED)
     method, target, major, minor = line.groups()
-    if major != b"1" or minor not in b"01":
+    if major != b"1" or minor > b"1":
         raise RefusedError(BAD_VERSION)
     if target[:1] != b"/":
         target = _origin_form(method, target)
     names, fields = _fields(lines)
     host = fields.get(b"host")
-    if HOST.fullmatch(host or b"") is None or (host is None and minor == b"1"):
+    named = minor == b"0" if host is None else _names_host(host)
+    if not named:
         raise RefusedError(BAD_HOST)
     return RequestHead(method, target, int(minor), names, lines, fields)
 
@@ -157,12 +159,9 @@ def read_request(head: bytes) -> RequestHead:
 def read_answer(head: bytes) -> AnswerHead:
     """The answer's head. Raises RefusedError."""
     lines = _lines(head)
-    line = STATUS_LINE.fullmatch(lines.pop(0))
-    if line is None:
-        raise RefusedError(MALFORMED)
-    version, status_line, status = line.groups()
+    status, status_line, version = _status(lines.pop(0))
     names, fields = _fields(lines)
-    return AnswerHead(int(status), status_line, int(version), names, lines, fields)
+    return AnswerHead(status, status_line, version, names, lines, fields)
 
 
 def trailer_name(line: bytes) -> bytes:
@@ -170,7 +169,7 @@ def trailer_name(line: bytes) -> bytes:
     name, colon, _ = line.partition(b":")
     if not colon or line.translate(None, TEXT):
         raise RefusedError(BAD_HEADER)
-    return _known.get(name) or _learn(name)
+    return _known[name]
 
 
 def members(value: bytes) -> frozenset[bytes]:
@@ -191,17 +190,34 @@ def _fields(lines: list[bytes]) -> tuple[list[bytes], Fields]:
     fields: dict[bytes, bytes] = {}
     for line in lines:
         name, colon, value = line.partition(b":")
-        lower = _known.get(name) or _learn(name)
+        lower = _known[name]
         if not colon:
             raise RefusedError(BAD_HEADER)
         names.append(lower)
         if lower not in fields:
-            fields[lower] = value.strip(b" \t")
+            fields[lower] = value.strip()  # of spaces and tabs: there is no other space in a line
         elif lower in SINGLE:
             raise RefusedError(REPEATED)
         elif lower in LISTS:
             fields[lower] += b"," + value
     return names, fields
+
+
+# Both are asked of every message, and of few different values: those used last are remembered. No head is longer than
+# MAX_HEAD, so that neither memory outgrows a few megabytes, whatever is sent.
+@lru_cache(maxsize=64)
+def _names_host(host: bytes) -> bool:
+    return HOST.fullmatch(host) is not None
+
+
+@lru_cache(maxsize=64)
+def _status(line: bytes) -> tuple[int, bytes, int]:
+    """Status, what followed the version, and the minor version. Raises RefusedError."""
+    found = STATUS_LINE.fullmatch(line)
+    if found is None:
+        raise RefusedError(MALFORMED)
+    version, status_line, status = found.groups()
+    return int(status), status_line, int(version)
 
 
 def _says_close(fields: Fields) -> bool:
@@ -222,13 +238,16 @@ def _origin_form(method: bytes, target: bytes) -> bytes:
     return path if path[:1] == b"/" else b"/" + path
 
 
-_known: Final[dict[bytes, bytes]] = {}  # header name as sent → lower case; each was found to be a token
+class _Known(dict[bytes, bytes]):
+    """A header's name as sent → lower case; each was found to be a token."""
+
+    def __missing__(self, name: bytes) -> bytes:
+        if NAME.fullmatch(name) is None:
+            raise RefusedError(BAD_HEADER)
+        lower = name.lower()
+        if len(self) < MAX_NAMES and len(name) <= MAX_KNOWN_NAME:
+            self[name] = lower
+        return lower
 
 
-def _learn(name: bytes) -> bytes:
-    if NAME.fullmatch(name) is None:
-        raise RefusedError(BAD_HEADER)
-    lower = name.lower()
-    if len(_known) < MAX_NAMES and len(name) <= MAX_KNOWN_NAME:
-        _known[name] = lower
-    return lower
+_known: Final = _Known()
