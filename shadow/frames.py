@@ -19,6 +19,7 @@ import orjson
 from shadow.exchange import Attribution, Body, Exchange, Outcome
 
 LENGTHS: Final = struct.Struct("<IIII")
+ARRIVAL_BYTES: Final = 16  # an offset and a time
 FACTS: Final = (  # of an Exchange's fields those that the head states, in its order: named, they take twice as long
     *("exchange_id", "arm", "started_at", "method", "path", "attribution", "request_headers", "outcome", "status"),
     *("response_headers", "first_byte_s", "total_s", "failure"),
@@ -30,8 +31,9 @@ _in_order: Final = itemgetter(*FACTS)
 
 WHOLE_BYTES: Final = 4 << 10  # in one piece up to here: many small ones take more memory than their bytes
 
-# Of one body: its first bytes in pieces, its last ones where it outgrew the capture's bound, and how many there were.
-Captured = tuple[list[Piece], Piece, int]
+# Of one body: its first bytes in pieces, and how many they are; its last ones where it outgrew the capture's bound; and
+# how many there were.
+Captured = tuple[list[Piece], int, Piece, int]
 
 
 class Frame(NamedTuple):
@@ -54,21 +56,16 @@ def pack(
     `facts` are an Exchange's fields, but for its bodies and arrivals; `credential` may be left out.
     `ends` and `times` are the arrivals, as arrays of the types Q and d.
     """
-    asked, asked_tail, asked_size = request
-    answered, answered_tail, answered_size = response
-    asked_head_size, answered_head_size = sum(map(len, asked)), sum(map(len, answered))
-    of_bodies = (asked_head_size, asked_size, answered_head_size, answered_size)
+    asked, asked_head, asked_tail, asked_size = request
+    answered, answered_head, answered_tail, answered_size = response
     credential = (facts["credential"],) if "credential" in facts else ()
-    head = orjson.dumps((*of_bodies, *_in_order(facts), *credential))
-    sizes = (
-        len(head),
-        asked_head_size + len(asked_tail),
-        answered_head_size + len(answered_tail),
-        len(ends) * ends.itemsize + len(times) * times.itemsize,
-    )
+    head = orjson.dumps((asked_head, asked_size, answered_head, answered_size, *_in_order(facts), *credential))
+    head_size, request_size, response_size = len(head), asked_head + len(asked_tail), answered_head + len(answered_tail)
+    arrivals_size = ARRIVAL_BYTES * len(ends)
     # Lengths and head are copied: orjson leaves a hole of kilobytes behind bytes that are kept as it made them.
-    pieces = (LENGTHS.pack(*sizes) + head, *asked, asked_tail, *answered, answered_tail, ends, times)
-    size = LENGTHS.size + sum(sizes)
+    head = LENGTHS.pack(head_size, request_size, response_size, arrivals_size) + head
+    size = len(head) + request_size + response_size + arrivals_size
+    pieces = (head, *asked, asked_tail, *answered, answered_tail, ends, times)
     return Frame(size, pieces if size > WHOLE_BYTES else (b"".join(pieces),))
 
 

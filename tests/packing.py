@@ -22,8 +22,8 @@ def frame(exchange: Exchange) -> Frame:
     request, response = exchange.request_body, exchange.response_body
     return pack(
         facts,
-        ([request.head], request.tail, request.size),
-        ([response.head], response.tail, response.size),
+        ([request.head], len(request.head), request.tail, request.size),
+        ([response.head], len(response.head), response.tail, response.size),
         array("Q", [end for end, _ in exchange.arrivals]),
         array("d", [at_s for _, at_s in exchange.arrivals]),
     )

@@ -9,9 +9,9 @@ from shadow.forward.heads import Fields
 OWN_PREFIX: Final = b"x-shadow-"
 KEPT_VALUE_CHARACTERS: Final = 1024  # of a header on the allow-lists: far above any sane content type or user agent
 
-PRESENT_ONLY: Final = {b"x-provider-api-keys": "x-provider-api-keys"}  # a secret: that it was there, and no byte of it
+PRESENT_ONLY: Final = b"x-provider-api-keys"  # a secret: that it was there, and no byte of it
 # The allow-lists: a name on the wire → in the record.
-KEPT_OF_REQUEST: Final = {name.encode(): name for name in KEPT_REQUEST_HEADERS - set(PRESENT_ONLY.values())}
+KEPT_OF_REQUEST: Final = {name.encode(): name for name in KEPT_REQUEST_HEADERS - {PRESENT_ONLY.decode()}}
 KEPT_OF_ANSWER: Final = {name.encode(): name for name in KEPT_RESPONSE_HEADERS}
 
 
@@ -21,12 +21,9 @@ def kept(fields: Fields, allowed: Mapping[bytes, str]) -> Headers:
 
 
 def kept_of_request(fields: Fields) -> Headers:
-    """Those of a request; a header whose value is a secret stands there without it."""
+    """Those of a request; the one whose value is a secret stands there without it."""
     found = kept(fields, KEPT_OF_REQUEST)
-    for wire, name in PRESENT_ONLY.items():
-        if wire in fields:
-            found += ((name, "present"),)
-    return found
+    return (*found, (PRESENT_ONLY.decode(), "present")) if PRESENT_ONLY in fields else found
 
 
 def text(value: bytes) -> str:

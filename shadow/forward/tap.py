@@ -58,11 +58,13 @@ class BodyTap:
 
     def kept(self) -> Captured:
         """What was kept. A body within its bound is whole; where room ran out, only its beginning is kept."""
-        if self._tail is None or self.cut:
-            return self._head, b"", self.size
-        if self._room.head_bytes + len(self._tail) == self.size:
-            return [*self._head, self._tail], b"", self.size
-        return self._head, self._tail[-self._room.tail_bytes :], self.size
+        if self._tail is None:
+            return self._head, self._held, b"", self.size
+        if self.cut:
+            return self._head, self._room.head_bytes, b"", self.size
+        if self._held == self.size:
+            return [*self._head, self._tail], self.size, b"", self.size
+        return self._head, self._room.head_bytes, self._tail[-self._room.tail_bytes :], self.size
 
     def release(self) -> None:
         """Forget the bytes and give their room back."""

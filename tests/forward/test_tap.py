@@ -18,7 +18,8 @@ def capture(room: Room | None = None) -> Capture:
 
 
 def body(tap: BodyTap) -> Body:
-    head, tail, size = tap.kept()
+    head, head_size, tail, size = tap.kept()
+    assert head_size == sum(map(len, head))
     return Body(b"".join(head), bytes(tail), size)
 
 
@@ -49,6 +50,7 @@ def test_all_room_is_given_back(chunks: list[bytes], max_bytes: int) -> None:
     tap = BodyTap(room)
     for chunk in chunks:
         tap.feed(chunk)
+    assert b"".join(chunks).startswith(body(tap).head)
     assert room.used_bytes <= 300
     tap.release()
     assert room.used_bytes == 0
