@@ -187,19 +187,23 @@ class Assembly:
 
     def reading(self) -> Reading:
         """What has been said so far."""
-        calls = (ToolCall(call.name, "".join(call.arguments), call.id) for call in self._all_calls)
-        answer = Answer("".join(self._content), "".join(self._reasoning), "".join(self._refusal) or None, tuple(calls))
         return Reading(
-            response_model=self.response_model,
-            provider=self.provider,
-            generation_id=self.generation_id,
-            service_tier=self.service_tier,
-            finish_reason=self.finish_reason,
-            error_kind=self.error_kind,
-            usage=self._usage,
-            usage_source=self._usage_source,
-            answer=answer,
-            deltas=tuple(self._deltas),
-            streamed=self.streamed,
-            anomalies=tuple(self.anomalies),
+            self.response_model,
+            self.provider,
+            self.generation_id,
+            self.service_tier,
+            self.finish_reason,
+            self.error_kind,
+            self._usage,
+            self._usage_source,
+            self.answer(),
+            tuple(self._deltas),
+            self.streamed,
+            tuple(self.anomalies),
         )
+
+    def answer(self) -> Answer:
+        """The words and calls of it."""
+        calls = [ToolCall(call.name, "".join(call.arguments), call.id) for call in self._all_calls]
+        refusal = "".join(self._refusal) or None
+        return Answer("".join(self._content), "".join(self._reasoning), refusal, tuple(calls))

@@ -15,12 +15,16 @@ def read_body(answer: Assembly, body: Mapping[str, Any]) -> None:
     """The answer of a call that did not stream."""
     answer.identify(body)
     read_usage(answer, body)
-    for choice in map(mapping, sequence(body.get("choices"))[:1]):
-        message = mapping(choice.get("message"))
-        _read_message(answer, message)
-        for position, call in enumerate(sequence(message.get("tool_calls"))):
+    choices = sequence(body.get("choices"))
+    if not choices:
+        return
+    choice = mapping(choices[0])
+    message = mapping(choice.get("message"))
+    _read_message(answer, message)
+    if "tool_calls" in message:
+        for position, call in enumerate(sequence(message["tool_calls"])):
             _read_tool_call(answer, mapping(call), position)
-        _read_end(answer, choice)
+    _read_end(answer, choice)
 
 
 def read_event(answer: Assembly, chunk: Mapping[str, Any], kind: str | None) -> None:
@@ -34,9 +38,10 @@ def read_event(answer: Assembly, chunk: Mapping[str, Any], kind: str | None) -> 
             continue
         delta = mapping(choice.get("delta"))
         _read_message(answer, delta)
-        for position, call in enumerate(sequence(delta["tool_calls"]) if "tool_calls" in delta else ()):
-            index = mapping(call).get("index")
-            _read_tool_call(answer, mapping(call), position if index is None else index)
+        if "tool_calls" in delta:
+            for position, call in enumerate(sequence(delta["tool_calls"])):
+                index = mapping(call).get("index")
+                _read_tool_call(answer, mapping(call), position if index is None else index)
         _read_end(answer, choice)
 
 

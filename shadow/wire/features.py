@@ -75,18 +75,11 @@ _ROUTERS: Final = ("openrouter/", "~")
 def features_of(body: Mapping[str, Any], endpoint: str) -> frozenset[str]:
     """The features that a request's body makes use of: a subset of FEATURES. Never raises on odd values."""
     found: set[str] = set()
-    for reader in {_READERS[key] for key in body if key in _READERS}:
-        found.update(reader(body))
-    characters = [0]
-    for part in _parts(body):
-        if isinstance(part, str):
-            characters.append(len(part))
-        elif isinstance(part, dict) and not _OF_A_PART.isdisjoint(part):  # most messages have none of them
-            characters.append(len(text(part.get("text"))))  # base64 is no text
-            found.update(_of_part(part))
+    for field in _READERS.keys() & body.keys():
+        found.update(_READERS[field](body))
+    lengths = _read_prompts(body, found)
     # Texts to embed are taken one by one; everything else is one prompt.
-    longest = max(characters) if endpoint == "embeddings" else sum(characters)
-    if longest >= LONG_CONTEXT_CHARACTERS:
+    if (max if endpoint == "embeddings" else sum)(lengths) >= LONG_CONTEXT_CHARACTERS:
         found.add("long_context")
     return frozenset(found)
 
@@ -128,20 +121,19 @@ def _media(body: _Body) -> bool:
     return any(kind != "text" for kind in sequence(body.get("modalities")))
 
 
-def _of_models(body: _Body) -> Iterator[str]:
+def _of_models(body: _Body) -> set[str]:
     """A list to try, and what names ask for. Elsewhere than at OpenRouter a colon is part of the name."""
-    if body.get("models"):
-        yield "fallbacks"
+    found = {"fallbacks"} if body.get("models") else set()
     for name in map(text, (body.get("model"), *sequence(body.get("models")))):
         if "@preset/" in name:
-            yield "presets"
+            found.add("presets")
         if name.startswith(_ROUTERS):
-            yield "router"
-        _, slash, slug = name.partition("/")
-        if slash and ":" in slug:
-            yield "variants"
-            if slug.endswith(":online"):
-                yield "server_tools"
+            found.add("router")
+        if ":" in name and ":" in name.partition("/")[2]:
+            found.add("variants")
+            if name.endswith(":online"):
+                found.add("server_tools")
+    return found
 
 
 def _of_tools(body: _Body) -> Iterator[str]:
@@ -184,31 +176,33 @@ def _of_plugins(body: _Body) -> Iterator[str]:
             yield "server_tools"
 
 
-def _of_part(part: Mapping[str, Any]) -> Iterator[str]:
-    """What one part of the prompt is."""
+def _read_prompts(body: _Body, found: set[str]) -> list[int]:
+    """What the parts of every message are, wherever the endpoint keeps its prompt; returns how long its texts are."""
+    lengths = [0]
+    for prompt in [body[key] for key in _PROMPTS if key in body]:
+        for message in (prompt,) if isinstance(prompt, str) else sequence(prompt):
+            if isinstance(message, str):
+                lengths.append(len(message))
+            elif isinstance(message, dict):
+                content = message.get("content")
+                if isinstance(content, str):
+                    lengths.append(len(content))
+                elif isinstance(content, list):
+                    lengths += [len(part) if isinstance(part, str) else _read_part(part, found) for part in content]
+                lengths.append(_read_part(message, found))  # an item of `input`, or a block of `system`, is a part
+    return lengths
+
+
+def _read_part(part: object, found: set[str]) -> int:
+    """What one part of the prompt is; returns how long its text is. Most messages are none."""
+    if not isinstance(part, dict) or _OF_A_PART.isdisjoint(part):
+        return 0
     if part.get("cache_control"):
-        yield "cache_control"
+        found.add("cache_control")
     kind = _PARTS.get(text(part.get("type")))
     if kind:
-        yield kind
-
-
-def _parts(body: _Body) -> list[object]:
-    """The parts of every message, wherever the endpoint keeps its prompt: texts as such, the rest as objects."""
-    parts: list[object] = []
-    for key in _PROMPTS:
-        prompt = body.get(key)
-        if isinstance(prompt, str):
-            parts.append(prompt)
-        elif isinstance(prompt, list):
-            parts += prompt  # an item of `input`, or a block of `system`, is a part itself
-            for message in prompt:
-                content = message.get("content") if isinstance(message, dict) else None
-                if isinstance(content, str):
-                    parts.append(content)
-                elif isinstance(content, list):
-                    parts += content
-    return parts
+        found.add(kind)
+    return len(text(part.get("text")))  # base64 is no text
 
 
 def _if(feature: str, used: Callable[[_Body], object]) -> _Reader:

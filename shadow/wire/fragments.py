@@ -18,10 +18,11 @@ from shadow.wire.documents import WORD_CHARACTERS, mapping
 _PLACES: Final = 16
 _PIECE_BYTES: Final = 64 << 10
 
-# What states a cost in a usage object, or holds what does.
-_AMOUNTS: Final = frozenset(
-    {"cost", "cost_in_usd_ticks", "estimated_cost", "cost_details", "total_cost", "upstream_inference_cost"}
-)
+# What states a cost in a usage object, or holds what does, and how it stands in a text.
+_AMOUNTS: Final = {
+    key: b'"%s"' % key.encode()
+    for key in ("cost", "cost_details", "upstream_inference_cost", "total_cost", "cost_in_usd_ticks", "estimated_cost")
+}
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)  # one that never ends goes to the end
 _FRACTION: Final = re.compile(rb"\s*:\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
@@ -47,10 +48,10 @@ def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
 def _where_unmistakable(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The same without parsing it again, where each amount has a key that stands in the text once; else None."""
     exact = dict(usage)
-    for key in _AMOUNTS.intersection(usage):
+    for key in _AMOUNTS.keys() & usage.keys():
         value = usage[key]
         if isinstance(value, float):
-            exact[key] = _only_number(data, key, value)
+            exact[key] = _only_number(data, _AMOUNTS[key], value)
         elif isinstance(value, dict):
             exact[key] = _where_unmistakable(data, value)
         if exact[key] is None and value is not None:
@@ -58,13 +59,12 @@ def _where_unmistakable(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, A
     return exact
 
 
-def _only_number(data: bytes, key: str, rounded: float) -> Decimal | None:
+def _only_number(data: bytes, key: bytes, rounded: float) -> Decimal | None:
     """The fraction under a key that stands in the text once, as it is written."""
-    quoted = b'"%s"' % key.encode()
-    at = data.find(quoted)
-    if at < 0 or data.find(quoted, at + 1) >= 0:
+    at = data.find(key)
+    if at < 0 or data.find(key, at + 1) >= 0:
         return None
-    found = _FRACTION.match(data, at + len(quoted))
+    found = _FRACTION.match(data, at + len(key))
     return Decimal(found[1].decode()) if found is not None and float(found[1]) == rounded else None
 
 

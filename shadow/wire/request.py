@@ -55,11 +55,13 @@ def read_request(exchange: Exchange) -> InferenceRequest | None:
     endpoint = endpoint_of(exchange)
     if endpoint is None or not exchange.request_body.whole:
         return None
-    decoded = decode(exchange.request_body, encoding(exchange.request_headers))
-    if decoded.problem:
-        return None
+    source, coding = exchange.request_body.head, encoding(exchange.request_headers)
+    if coding is not None:
+        source, _, _, _, problem = decode(exchange.request_body, coding)
+        if problem:
+            return None
     try:
-        body = parse(decoded.head)
+        body = parse(source)
     except JSONError:
         return None
     return request_of(endpoint, body) if isinstance(body, dict) else None

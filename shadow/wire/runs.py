@@ -100,7 +100,7 @@ class Run:
         if self._thought is not None:
             return True
         alone = self._read(self._before + _PROBE + self._after + _BLANK_LINE)
-        self._thought = None if alone is None else _THOUGHT.get(alone.reading().answer)
+        self._thought = None if alone is None else _THOUGHT.get(alone.answer())
         if self._thought is None:
             self._before, self._text = b"", None
         return self._thought is not None

@@ -30,6 +30,7 @@ MISSING: Final = Usage(anomalies=("usage_missing",))
 
 MAX_TOKENS: Final = 1 << 40  # beyond any context; keeps sums of a billion rows inside 64 bits
 MAX_EXPONENT: Final = 30  # no amount of money is further from one dollar; further out, arithmetic overflows
+ZERO: Final = Decimal(0)
 USD_PER_TICK: Final = Decimal("1e-10")  # xAI's `cost_in_usd_ticks`, by its API reference
 
 
@@ -155,11 +156,8 @@ def reported(usage: Mapping[str, Any], source: bytes) -> Reported | None:
         return None
     exact = exact_usage(source, usage)
     is_byok = exact.get("is_byok")
-    return Reported(
-        cost=_stated(exact),
-        is_byok=is_byok if isinstance(is_byok, bool) else None,
-        upstream_inference_cost=_amount(mapping(exact.get("cost_details")).get("upstream_inference_cost")),
-    )
+    upstream_inference_cost = _amount(mapping(exact.get("cost_details")).get("upstream_inference_cost"))
+    return Reported(_stated(exact), is_byok if isinstance(is_byok, bool) else None, upstream_inference_cost)
 
 
 def _stated(exact: Mapping[str, Any]) -> Decimal | None:
@@ -216,8 +214,8 @@ def _amount(value: object) -> Decimal | None:
         value = Decimal(repr(value))
     if isinstance(value, int) and not isinstance(value, bool):
         value = Decimal(value)
-    if not isinstance(value, Decimal) or not value.is_finite() or value < 0:
+    if not isinstance(value, Decimal) or not value.is_finite() or value < ZERO:
         return None
-    if value == 0:
-        return Decimal(0)
+    if not value:
+        return ZERO
     return value if abs(value.adjusted()) <= MAX_EXPONENT else None
