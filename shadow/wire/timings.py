@@ -5,9 +5,8 @@ tokens, so they time nothing. Where a proxy or a compressor held tokens back and
 one was made is not in the record: then it is unknown, and the note says why.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from itertools import repeat
+from contextlib import suppress
 from operator import sub
 from typing import Final
 
@@ -56,11 +55,14 @@ def read_timings(exchange: Exchange, reading: Reading, arrivals: Arrivals, outpu
 
 def _moments(arrivals: Arrivals, offsets: Sequence[int]) -> list[float]:
     """When each delta came, as far as arrivals were recorded."""
-    if not arrivals:
-        return []
-    ends, times = zip(*arrivals, strict=True)
-    recorded = bisect_right(offsets, ends[-1])
-    return [times[index] for index in map(bisect_left, repeat(ends), offsets[:recorded])]
+    moments: list[float] = []
+    coming, end, at_s = iter(arrivals), 0, 0.0
+    with suppress(StopIteration):
+        for offset in offsets:
+            while end < offset:
+                end, at_s = next(coming)
+            moments.append(at_s)
+    return moments
 
 
 def _held_back(moments: Sequence[float]) -> bool:
