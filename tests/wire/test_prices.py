@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from genai_prices.data_snapshot import get_snapshot
 
 from shadow.config import Candidate, Config, Price, Upstream
 from shadow.exchange import UNKNOWN_COST, CostSource, Usage
+from shadow.wire import prices
 from shadow.wire.prices import PriceBook, in_force, warm
 from shadow.wire.usage import Reported
 from tests.recorded import load, requires_recorded
@@ -270,6 +272,15 @@ class TestCatalogue:
     def test_routing_variant_is_stripped(self) -> None:
         """The catalogue lists models, not ways to route to them."""
         assert OPENROUTER.cost(TOKENS, ["openai/gpt-4o-mini:floor"], AT).usd == usd("0.00021")
+
+    @pytest.mark.parametrize("usage", [TOKENS, Usage(1000, 100, 300, 200), Usage(1000, 100, 1001), Usage(7, 0, 7)])
+    def test_plain_prices_sum_up_to_what_the_package_gives(self, usage: Usage, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of every model, whichever way it is summed: nothing in the catalogue is taken for simpler than it is."""
+        listed = [(provider, model) for provider in get_snapshot().providers for model in provider.models]
+        calls = [(PriceBook({}, provider.id), [model.id]) for provider, model in listed]
+        costs = [book.cost(usage, names, AT) for book, names in calls]
+        monkeypatch.setattr(prices, "_plain", lambda _listed: None)
+        assert costs == [book.cost(usage, names, AT) for book, names in calls]
 
     def test_importing_prices_does_not_load_the_catalogue(self) -> None:
         """Thirty megabytes are for the process that prices, when it does."""
