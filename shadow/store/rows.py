@@ -5,9 +5,9 @@ only fail for the disk's or the database's sake, and no odd exchange can block t
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Context, Decimal, Rounded
 from functools import lru_cache
 from typing import Any, Final
 
@@ -43,7 +43,8 @@ TEXT_CHARACTERS: Final = 512  # longer than any honest model name, tenant or pat
 REWRITE_PARTS: Final = 64  # a request's own fields are a few dozen; only a hostile one has more to drop
 INTEGER_MAX: Final = (1 << 63) - 1
 NANO: Final = 9
-_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)  # no price list has more digits
+_LARGEST: Final = 9  # the power of ten of the largest amount whose nano-dollars a column holds
+_EXACT: Final = Context(prec=60, traps=[Rounded])  # no price list has more digits
 _NO_FACTS: Final[Row] = (None,) * len(FACT_COLUMNS)
 
 
@@ -51,19 +52,24 @@ _NO_FACTS: Final[Row] = (None,) * len(FACT_COLUMNS)
 class Rows:
     """What one commit adds: rows of `exchanges`, and of `replays` those that were sent, and those that were not."""
 
-    exchanges: tuple[Row, ...]
-    replays: tuple[Row, ...]
-    unsent: tuple[Row, ...]
+    exchanges: list[Row]
+    replays: list[Row]
+    unsent: list[Row]
 
 
 def rows(batch: Sequence[Recorded]) -> Rows:
     """The rows of a batch. Raises ValueError where an exchange_id is not a UUID."""
-    ended = [replay for recorded in batch for replay in recorded.ended]
-    return Rows(
-        tuple(map(exchange_row, batch)),
-        tuple(replay_row(replay) for replay in ended if replay.exchange is not None),
-        tuple(unsent_row(replay) for replay in ended if replay.exchange is None) + tuple(_pending_rows(batch)),
-    )
+    made = Rows([], [], [])
+    for recorded in batch:
+        made.exchanges.append(exchange_row(recorded))
+        for replay in recorded.ended:
+            if replay.exchange is None:
+                made.unsent.append(unsent_row(replay))
+            else:
+                made.replays.append(replay_row(replay))
+        for pending in recorded.pending:
+            made.unsent.append(pending_row(recorded.exchange.exchange_id, pending))
+    return made
 
 
 def exchange_row(recorded: Recorded) -> Row:
@@ -119,13 +125,16 @@ def late_cost(exchange_id: str, cost: Cost, usage: Usage) -> Row:
 
 def nano_usd(usd: Decimal | None) -> tuple[int | None, str | None]:
     """An amount as whole nano-dollars, and as text where these do not say it exactly. Unknown where neither can."""
-    if usd is None or not usd.is_finite() or len(usd.as_tuple().digits) > _EXACT.prec:
+    if usd is None or not usd.is_finite() or usd.adjusted() > _LARGEST:
         return None, None
-    scaled = _EXACT.scaleb(usd, NANO)
-    if abs(scaled) > INTEGER_MAX:
+    try:
+        scaled = _EXACT.scaleb(usd, NANO)
+    except Rounded:
         return None, None
-    whole = scaled.to_integral_value(ROUND_HALF_EVEN)
-    return int(whole), None if whole == scaled else str(usd)
+    whole = round(scaled)  # half to even
+    if abs(whole) > INTEGER_MAX:
+        return None, None
+    return whole, None if whole == scaled else str(usd)
 
 
 def usd(nano: int | None, exact: str | None) -> Decimal | None:
@@ -133,12 +142,6 @@ def usd(nano: int | None, exact: str | None) -> Decimal | None:
     if exact is not None:
         return Decimal(exact)
     return None if nano is None else Decimal(nano).scaleb(-NANO)
-
-
-def _pending_rows(batch: Sequence[Recorded]) -> Iterator[Row]:
-    for recorded in batch:
-        for pending in recorded.pending:
-            yield pending_row(recorded.exchange.exchange_id, pending)
 
 
 def _ending(replay: Replay) -> Row:

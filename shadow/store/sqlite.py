@@ -17,7 +17,7 @@ from shadow.store.bodies import ANY, answer_rows, primary_rows
 from shadow.store.cap import Capped, cap
 from shadow.store.erasure import Erasure
 from shadow.store.errors import Trouble
-from shadow.store.ids import blob, text
+from shadow.store.ids import blob
 from shadow.store.limits import Limits
 from shadow.store.outbox import Outbox, prepare
 from shadow.store.overwriting import overwrite
@@ -110,7 +110,12 @@ class SQLiteStore:
         """
         new = rows(batch) if len(batch) <= FEW else await asyncio.to_thread(rows, batch)
         one = Write(new.exchanges, new.replays, new.unsent, bodies=tuple(primary_rows(batch)))
-        return set(map(text, await self._writer.submit(one)))
+        unknown = await self._writer.submit(one)
+        return {
+            recorded.exchange.exchange_id
+            for recorded, row in zip(batch, new.exchanges, strict=True)
+            if row[0] in unknown
+        }
 
     async def add_later(self, exchange_id: str, replay: Replay | Pending) -> bool:
         """Commit a replay of an exchange that was stored before: ended without being sent, or yet to be sent.
