@@ -199,8 +199,9 @@ class Metrics:
         self._observed(PRIMARY, caller, exchange, seen)
         self._kept(PRIMARY, recorded.bodies)
         self._store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s), exchange.exchange_id)
+        primary = Primary(caller)
         for replay in recorded.ended:
-            self.ended(replay, Primary(caller))
+            self.ended(replay, primary)
 
     def ended(self, replay: Replay, primary: Primary) -> None:
         """Count a replay, and what it tells beside its primary."""
