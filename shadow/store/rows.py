@@ -44,7 +44,7 @@ REWRITE_PARTS: Final = 64  # a request's own fields are a few dozen; only a host
 INTEGER_MAX: Final = (1 << 63) - 1
 NANO: Final = 9
 _LARGEST: Final = 9  # the power of ten of the largest amount whose nano-dollars a column holds
-_EXACT: Final = Context(prec=60, traps=[Rounded])  # no price list has more digits
+_EXACT: Final = Context(prec=60, traps=[Rounded])  # no price list has more digits: these are refused, not rounded
 _NO_FACTS: Final[Row] = (None,) * len(FACT_COLUMNS)
 
 

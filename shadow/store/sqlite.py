@@ -110,11 +110,9 @@ class SQLiteStore:
         """
         new = rows(batch) if len(batch) <= FEW else await asyncio.to_thread(rows, batch)
         one = Write(new.exchanges, new.replays, new.unsent, bodies=tuple(primary_rows(batch)))
-        unknown = await self._writer.submit(one)
+        added = await self._writer.submit(one)
         return {
-            recorded.exchange.exchange_id
-            for recorded, row in zip(batch, new.exchanges, strict=True)
-            if row[0] in unknown
+            recorded.exchange.exchange_id for recorded, row in zip(batch, new.exchanges, strict=True) if row[0] in added
         }
 
     async def add_later(self, exchange_id: str, replay: Replay | Pending) -> bool:

@@ -172,7 +172,13 @@ def test_nano_dollars_are_rounded_half_to_even(amount: str, nano: int) -> None:
     assert nano_usd(Decimal(amount)) == (nano, str(Decimal(amount)))
 
 
-@pytest.mark.parametrize("amount", [None, Decimal("NaN"), Decimal("Infinity"), Decimal("1e30"), Decimal("1" * 70)])
+@pytest.mark.parametrize(
+    "amount",
+    [
+        None,
+        *map(Decimal, ("NaN", "Infinity", "1e30", "1e999999", "9223372037", "1e-9999999", "1" * 70, f"0.{'1' * 70}")),
+    ],
+)
 def test_an_amount_that_no_column_holds_is_unknown(amount: Decimal | None) -> None:
     """An absurd amount is not cut to a wrong one."""
     assert nano_usd(amount) == (None, None)
