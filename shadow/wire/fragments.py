@@ -13,29 +13,26 @@ from typing import Any, Final
 
 from shadow.wire.documents import WORD_CHARACTERS, mapping
 
+Places = Mapping[str, "Places"]  # members of an object, and of the objects under these
+
 # How many places are tried for what may stand in several, and how long a usage object, or what stands between it and
 # an end, may be: real ones are under 10 kB. Unbounded, a body of nothing but such keys would cost its length squared.
 _PLACES: Final = 16
 _PIECE_BYTES: Final = 64 << 10
 
-# What states a cost in a usage object, or holds what does, and how it stands in a text.
-_AMOUNTS: Final = {
-    key: b'"%s"' % key.encode()
-    for key in ("cost", "cost_details", "upstream_inference_cost", "total_cost", "cost_in_usd_ticks", "estimated_cost")
-}
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)  # one that never ends goes to the end
 _FRACTION: Final = re.compile(rb"\s*:\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
 _EXACT: Final = json.JSONDecoder(parse_float=Decimal)
 
 
-def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`usage`, which stands somewhere in the JSON text `data`, with its amounts as the Decimals that were written.
+def exact_usage(data: bytes, usage: Mapping[str, Any], amounts: Places) -> Mapping[str, Any]:
+    """`usage`, which stands somewhere in the JSON text `data`, with its `amounts` as the Decimals that were written.
 
     A float would turn a price into its neighbour. `usage` may hold more than stands there, where a stream says it in
     halves.
     """
-    exact = _where_unmistakable(data, usage) if len(data) <= _PIECE_BYTES else None
+    exact = _where_unmistakable(data, usage, amounts) if len(data) <= _PIECE_BYTES else None
     if exact is not None:
         return exact
     for candidate, _ in _usages(data):
@@ -45,26 +42,27 @@ def exact_usage(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any]:
     return usage
 
 
-def _where_unmistakable(data: bytes, usage: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _where_unmistakable(data: bytes, usage: Mapping[str, Any], amounts: Places) -> Mapping[str, Any] | None:
     """The same without parsing it again, where each amount has a key that stands in the text once; else None."""
     exact = dict(usage)
-    for key in _AMOUNTS.keys() & usage.keys():
+    for key in amounts.keys() & usage.keys():
         value = usage[key]
         if isinstance(value, float):
-            exact[key] = _only_number(data, _AMOUNTS[key], value)
+            exact[key] = _only_number(data, key, value)
         elif isinstance(value, dict):
-            exact[key] = _where_unmistakable(data, value)
+            exact[key] = _where_unmistakable(data, value, amounts[key])
         if exact[key] is None and value is not None:
             return None
     return exact
 
 
-def _only_number(data: bytes, key: bytes, rounded: float) -> Decimal | None:
+def _only_number(data: bytes, key: str, rounded: float) -> Decimal | None:
     """The fraction under a key that stands in the text once, as it is written."""
-    at = data.find(key)
-    if at < 0 or data.find(key, at + 1) >= 0:
+    quoted = b'"%s"' % key.encode()
+    at = data.find(quoted)
+    if at < 0 or data.find(quoted, at + 1) >= 0:
         return None
-    found = _FRACTION.match(data, at + len(key))
+    found = _FRACTION.match(data, at + len(quoted))
     return Decimal(found[1].decode()) if found is not None and float(found[1]) == rounded else None
 
 

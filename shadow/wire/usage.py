@@ -14,7 +14,7 @@ from shadow.exchange import Exchange, Usage
 from shadow.wire.assembly import Reading
 from shadow.wire.documents import mapping
 from shadow.wire.errors import ErrorKind
-from shadow.wire.fragments import exact_usage
+from shadow.wire.fragments import Places, exact_usage
 
 ANOMALIES: Final = frozenset(
     {
@@ -72,11 +72,16 @@ _ELSEWHERE: Final = frozenset(outer for outer, _ in (*_INPUT, *_OUTPUT, *_CACHE_
 }
 
 
+CHARGE: Final[Places] = {"cost": {"total_cost": {}}, "cost_in_usd_ticks": {}, "estimated_cost": {}}
+BILLED_APART: Final[Places] = {**CHARGE, "cost_details": {"upstream_inference_cost": {}}}
+
+
 class Reported(NamedTuple):
     """What an answer says that it cost, in US dollars, exactly as written. None where it does not say.
 
     At OpenRouter `cost` is what the account is charged. With `is_byok` it is the fee alone and the provider bills
-    `upstream_inference_cost` apart; without it that amount is a part or a copy of `cost` and must not be added.
+    `upstream_inference_cost` apart; without it that amount is a part or a copy of `cost`, must not be added, and is not
+    told.
     """
 
     cost: Decimal | None = None
@@ -154,10 +159,11 @@ def reported(usage: Mapping[str, Any], source: bytes) -> Reported | None:
     """
     if usage.get("cost") is None and usage.get("cost_in_usd_ticks") is None and usage.get("estimated_cost") is None:
         return None
-    exact = exact_usage(source, usage)
-    is_byok = exact.get("is_byok")
-    upstream_inference_cost = _amount(mapping(exact.get("cost_details")).get("upstream_inference_cost"))
-    return Reported(_stated(exact), is_byok if isinstance(is_byok, bool) else None, upstream_inference_cost)
+    is_byok = usage.get("is_byok")
+    if is_byok is not True:
+        return Reported(_stated(exact_usage(source, usage, CHARGE)), is_byok if is_byok is False else None)
+    exact = exact_usage(source, usage, BILLED_APART)
+    return Reported(_stated(exact), True, _amount(mapping(exact.get("cost_details")).get("upstream_inference_cost")))
 
 
 def _stated(exact: Mapping[str, Any]) -> Decimal | None:

@@ -1,5 +1,6 @@
 """Fragments: what the ends of a cut answer tell."""
 
+import functools
 import json
 from decimal import Decimal
 
@@ -7,6 +8,7 @@ import orjson
 import pytest
 
 from shadow.wire.fragments import exact_usage, usage_in_fragment, word_in_fragment
+from shadow.wire.usage import BILLED_APART
 
 
 @pytest.mark.parametrize(
@@ -55,11 +57,13 @@ def test_the_usage_of_a_fragment_is_the_whole_answers(end: bytes, usage: dict[st
 def test_amounts_are_taken_as_they_are_written(text: str) -> None:
     """Digit by digit, wherever else in the text something is called alike."""
     exact = json.loads(text, parse_float=Decimal)["usage"]
-    found = exact_usage(text.encode(), json.loads(text)["usage"])
+    found = exact_usage(text.encode(), json.loads(text)["usage"], BILLED_APART)
     assert [str(found[key]) for key in exact if "cost" in key] == [str(exact[key]) for key in exact if "cost" in key]
 
 
-def test_usage_as_deep_as_json_goes_is_looked_through() -> None:
+@pytest.mark.parametrize("key", ["a", "cost", "cost_details"])
+def test_usage_as_deep_as_json_goes_is_looked_through(key: str) -> None:
     """Nesting that no provider sends costs neither the stack nor the amount beside it."""
-    text = b'{"usage":{"cost":0.10,"deep":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}}"
-    assert str(exact_usage(text, orjson.loads(text)["usage"])["cost"]) == "0.10"
+    deep = json.dumps(functools.reduce(lambda inner, _: {key: inner}, range(900), {}))
+    text = b'{"usage":{"estimated_cost":0.10,"cost_details":%s,"cost":%s}}' % (deep.encode(), deep.encode())
+    assert str(exact_usage(text, orjson.loads(text)["usage"], BILLED_APART)["estimated_cost"]) == "0.10"
