@@ -24,10 +24,10 @@ FACTS: Final = (  # of an Exchange's fields those that the head states, in its o
     *("exchange_id", "arm", "started_at", "method", "path", "attribution", "request_headers", "outcome", "status"),
     *("response_headers", "first_byte_s", "total_s", "failure"),
 )
+_in_order: Final = itemgetter(*FACTS)
 OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}  # looked up in a third of what the enumeration takes
 
 Piece = bytes | bytearray
-_in_order: Final = itemgetter(*FACTS)
 
 WHOLE_BYTES: Final = 4 << 10  # in one piece up to here: many small ones take more memory than their bytes
 

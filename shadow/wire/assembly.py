@@ -203,7 +203,7 @@ class Assembly:
         )
 
     def answer(self) -> Answer:
-        """The words and calls of it."""
+        """Its texts and tool calls so far."""
         calls = [ToolCall(call.name, "".join(call.arguments), call.id) for call in self._all_calls]
         refusal = "".join(self._refusal) or None
         return Answer("".join(self._content), "".join(self._reasoning), refusal, tuple(calls))

@@ -30,14 +30,13 @@ from urllib.parse import urlsplit
 
 from shadow.config import Candidate, Config, Control, Price, Prices
 from shadow.exchange import UNKNOWN_COST, Cost, CostSource, Usage
-from shadow.wire.usage import Reported
+from shadow.wire.usage import ZERO, Reported
 
 if TYPE_CHECKING:  # the package is imported when it is first needed: see `warm`
     from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, ModelPrice, Provider
 
 MILLION: Final = Decimal(1_000_000)
-ZERO: Final = Decimal(0)
 CREDIBLE_USD: Final = Decimal(10_000)  # no call costs that; sums of a million such still fit 64 bits of nano-dollars
 
 FREE: Final = ":free"

@@ -57,9 +57,10 @@ def read_request(exchange: Exchange) -> InferenceRequest | None:
         return None
     source, coding = exchange.request_body.head, encoding(exchange.request_headers)
     if coding is not None:
-        source, _, _, _, problem = decode(exchange.request_body, coding)
-        if problem:
+        decoded = decode(exchange.request_body, coding)
+        if decoded.problem:
             return None
+        source = decoded.head
     try:
         body = parse(source)
     except JSONError:

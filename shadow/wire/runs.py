@@ -60,7 +60,7 @@ class Run:
         while contents := self._contents(data[at : at + window])[: parser.events_left]:
             said = _said(contents)
             if said is None:
-                break
+                break  # one of them is left to the parser, and those before it with it
             ends = list(accumulate([around + len(content) for content in contents], initial=parser.offset))
             answer.pieces(said, ends[1:], thought=self._thought is True)
             parser.skip(ends[-1], len(contents))

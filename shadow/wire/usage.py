@@ -63,7 +63,7 @@ _REASONING: Final = _places(
 )
 
 
-# Where anything else than what OpenAI and OpenRouter state may stand, or state the same in another way.
+# Where other providers state the same, in other words or with another meaning.
 _ELSEWHERE: Final = frozenset(outer for outer, _ in (*_INPUT, *_OUTPUT, *_CACHE_READ, *_CACHE_WRITE, *_REASONING)) - {
     "prompt_tokens",
     "completion_tokens",
@@ -71,7 +71,7 @@ _ELSEWHERE: Final = frozenset(outer for outer, _ in (*_INPUT, *_OUTPUT, *_CACHE_
     "completion_tokens_details",
 }
 
-
+# Where a charge may stand, and where with the caller's own key what the provider bills apart from it.
 CHARGE: Final[Places] = {"cost": {"total_cost": {}}, "cost_in_usd_ticks": {}, "estimated_cost": {}}
 BILLED_APART: Final[Places] = {**CHARGE, "cost_details": {"upstream_inference_cost": {}}}
 

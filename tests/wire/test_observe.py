@@ -33,6 +33,14 @@ def test_a_plain_answer_is_read() -> None:
     assert (observation.error_kind, observation.anomalies) == (None, ())
 
 
+def test_of_a_repeated_header_the_first_counts() -> None:
+    """A proxy that adds its own does not take the provider's place."""
+    said = (("x-generation-id", "gen-1"), ("x-generation-id", "gen-2"))
+    asked = (("x-stainless-timeout", "30"), ("x-stainless-timeout", "60"))
+    observation = seen(b"{}", response_headers=said, request_headers=asked)
+    assert (observation.generation_id, observation.client_timeout_s) == ("gen-1", 30.0)
+
+
 def test_a_cost_is_taken_as_written() -> None:
     """A stated cost is stored digit by digit."""
     usage = '"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,"cost":0.00012104999999999999000}'

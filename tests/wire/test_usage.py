@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shadow.exchange import Usage
 from shadow.wire.usage import ANOMALIES, MAX_TOKENS, Reported, normalise, reported
@@ -202,3 +204,29 @@ def test_ticks_of_one_model_are_not_those_of_all() -> None:
 def test_a_cost_whose_text_is_lost_is_its_shortest_form() -> None:
     """Should the usage object not be found in the text again, the float's own digits are taken."""
     assert reported({"cost": 0.00012104999999999999}, b"") == Reported(Decimal("0.00012104999999999999"))
+
+
+counts = st.sampled_from([0, 1, 2, 3, 3.0, -1, 1.5, True, "3", None, MAX_TOKENS, MAX_TOKENS + 1])
+details = (
+    st.none()
+    | st.just([])
+    | st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(("cached_tokens", "cache_write_tokens", "reasoning_tokens"), counts)
+    )
+)
+usages = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), counts),
+        **dict.fromkeys(("prompt_tokens_details", "completion_tokens_details"), details),
+        **dict.fromkeys(("input_tokens", "cache_read_input_tokens", "cached_tokens", "reasoning_tokens"), counts),
+    },
+)
+
+
+@given(usages, st.booleans())
+def test_the_usual_form_is_read_as_any_other(usage: dict[str, Any], adds_up: bool) -> None:
+    """A name of another provider's, with nothing under it, changes nothing: only whether it is looked for."""
+    if adds_up:
+        usage |= {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    assert normalise(usage) == normalise({**usage, "num_cached_tokens": None})
