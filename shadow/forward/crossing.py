@@ -45,7 +45,7 @@ class Crossing:
 
     def request(self, head: RequestHead, tags: Sequence[bytes], *, upgrade: bool) -> bytes:
         """The head that goes upstream, with tags, whole lines, added to it."""
-        lines = _crossing(head, _upstream)
+        lines = _crossing(head, _crosses_up)
         if b"host" in head.fields:
             theirs = head.lines[head.names.index(b"host")]
             lines[lines.index(theirs)] = theirs[:4] + self._host
@@ -62,7 +62,7 @@ class Crossing:
 def answer(head: AnswerHead, *, close: bool, chunks: bool = True) -> bytes:
     """The head that goes back to the client. `close`: the connection ends with this answer. Without `chunks` the
     client is one of HTTP/1.0, which knows none, and the answer lasts until the connection ends."""
-    lines = _crossing(head, _downstream if chunks else _without_chunks)
+    lines = _crossing(head, _crosses_back if chunks else _crosses_without_chunks)
     lines.insert(0, b"HTTP/1.1" + head.status_line)
     if head.status == 101:
         lines += SWITCH
@@ -94,6 +94,6 @@ class _Crosses(dict[bytes, bool]):
         return crosses
 
 
-_upstream: Final = _Crosses(HOP_BY_HOP, NOT_UPSTREAM)
-_downstream: Final = _Crosses(HOP_BY_HOP, NOT_BACK)
-_without_chunks: Final = _Crosses(HOP_BY_HOP | CHUNKING, NOT_BACK)
+_crosses_up: Final = _Crosses(HOP_BY_HOP, NOT_UPSTREAM)
+_crosses_back: Final = _Crosses(HOP_BY_HOP, NOT_BACK)
+_crosses_without_chunks: Final = _Crosses(HOP_BY_HOP | CHUNKING, NOT_BACK)

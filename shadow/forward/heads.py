@@ -27,6 +27,7 @@ from shadow.forward.refusals import (
 MAX_HEAD: Final = 64 << 10  # twice what any provider takes; and what one client may hold without sending a request
 MAX_NAMES: Final = 2048  # header names known by sight; a client that invents names does not grow the process,
 MAX_KNOWN_NAME: Final = 64  # nor one that invents long ones
+REMEMBERED: Final = 32  # status lines, and names of this sidecar: an API uses a dozen of the former, one of the latter
 
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 NAME: Final = re.compile(TOKEN)
@@ -204,13 +205,13 @@ def _fields(lines: list[bytes]) -> tuple[list[bytes], Fields]:
 
 
 # Both are asked of every message, and of few different values: those used last are remembered. No head is longer than
-# MAX_HEAD, so that neither memory outgrows a few megabytes, whatever is sent.
-@lru_cache(maxsize=64)
+# MAX_HEAD, so that both memories together stay below 8 MB, whatever is sent.
+@lru_cache(maxsize=REMEMBERED)
 def _names_host(host: bytes) -> bool:
     return HOST.fullmatch(host) is not None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=REMEMBERED)
 def _status(line: bytes) -> tuple[int, bytes, int]:
     """Status, what followed the version, and the minor version. Raises RefusedError."""
     found = STATUS_LINE.fullmatch(line)

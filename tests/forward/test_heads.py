@@ -174,6 +174,21 @@ def test_reason_phrases_are_kept(line: bytes) -> None:
     assert (head.status, head.status_line, head.lines) == (int(line[:3]), b" " + line, [b"A: b"])
 
 
+def test_remembered_lines_are_told_apart() -> None:
+    """What was read of one status line or host is not taken for another's that differs in one character."""
+    for _ in range(2):
+        for line, read in (
+            (b"HTTP/1.1 200 OK", (200, b" 200 OK", 1)),
+            (b"HTTP/1.0 200 OK", (200, b" 200 OK", 0)),
+            (b"HTTP/1.1 200 Ok", (200, b" 200 Ok", 1)),
+            (b"HTTP/1.1 201 OK", (201, b" 201 OK", 1)),
+        ):
+            assert read_answer(line + b"\r\n\r\n")[:3] == read
+        assert read_request(request(headers=b"Host: a:1\r\n")).fields[b"host"] == b"a:1"
+        with pytest.raises(RefusedError):
+            read_request(request(headers=b"Host: a:x\r\n"))
+
+
 @pytest.mark.parametrize(
     "head",
     [
