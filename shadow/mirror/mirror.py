@@ -28,7 +28,7 @@ from shadow.mirror.retries import Retries
 from shadow.mirror.sampling import wish
 from shadow.mirror.waiting import Waiting
 from shadow.tasks import spawn
-from shadow.wire.prices import warm
+from shadow.wire.catalogue import warm
 from shadow.wire.request import InferenceRequest
 
 CANCEL_AGAIN_S: Final = 1.0  # a cancellation that a library swallows must not hold the stop up for a whole deadline

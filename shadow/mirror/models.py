@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from shadow.mirror.reasons import Ineligible
 from shadow.wire.documents import word
-from shadow.wire.prices import ROUTING_VARIANTS
+from shadow.wire.tariffs import ROUTING_VARIANTS
 
 REMEMBERED: Final = 1024  # names of 256 characters at most: more than a team uses, and made-up ones push each other out
 ROUTERS: Final = "openrouter/"

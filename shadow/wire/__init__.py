@@ -19,6 +19,8 @@ The modules in the order in which data flows:
     messages      Anthropic Messages
     errors        what went wrong, as one word from a closed set
     usage         token counts and stated costs of any provider
+    tariffs       what tokens cost at a price
+    catalogue     what calls cost by list
     prices        what a call costs, from the best source there is
     generation    what OpenRouter says later of an answer that was cut
     timings       when what came

@@ -18,32 +18,22 @@ stays None and tells such costs apart. The same holds for cache writes, all of w
 Only what needs the split and no bound will do stays unknown: a stated charge without it is not cache-normalised.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache, lru_cache
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeGuard
+from typing import Final, NamedTuple, Self, TypeGuard
 from urllib.parse import urlsplit
 
-from shadow.config import Candidate, Config, Control, Price, Prices
+from shadow.config import Candidate, Config, Control, Prices
 from shadow.exchange import UNKNOWN_COST, Cost, CostSource, Usage
+from shadow.wire.catalogue import Sold, at_list_price
+from shadow.wire.tariffs import at_price, in_force
 from shadow.wire.usage import ZERO, Reported
 
-if TYPE_CHECKING:  # the package is imported when it is first needed: see `warm`
-    from genai_prices.data_snapshot import DataSnapshot
-    from genai_prices.types import ModelInfo, ModelPrice, Provider
-
-MILLION: Final = Decimal(1_000_000)
 CREDIBLE_USD: Final = Decimal(10_000)  # no call costs that; sums of a million such still fit 64 bits of nano-dollars
 
 FREE: Final = ":free"
-# Variants that choose among a model's endpoints. Others (`:thinking`, `:extended`) are models with prices of their own,
-# and `:online` adds searches that no token price covers.
-ROUTING_VARIANTS: Final = frozenset({"nitro", "floor", "exacto"})
-
 # Dialects that one seller speaks, by the seller's name in the catalogue. `openai` is not among them: every gateway
 # speaks it, and OpenAI's prices are not the gateway's. OpenAI itself is known by its host.
 SELLERS: Final = {
@@ -57,9 +47,6 @@ SELLERS: Final = {
     "together": "together",
     "xai": "x-ai",
 }
-DEAR_TIERS: Final = frozenset({"flex", "priority", "fast"})  # service tiers that are not sold at the ordinary price
-_PLAIN_PRICES: Final = frozenset({"input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok"})
-NAME_CHARACTERS: Final = 256  # longer than any model's name: what a client makes up is not looked up
 
 
 class _Call(NamedTuple):
@@ -184,7 +171,7 @@ class PriceBook:
         if price is None:
             return UNKNOWN_COST
         dated = f"since {price.since}" if price.since else "undated"
-        return _by_price(price, call.usage, CostSource.CONFIGURED, dated)
+        return at_price(price, call.usage, CostSource.CONFIGURED, dated)
 
     def _catalogue(self, call: _Call) -> Cost:
         """The cost by genai-prices: list prices of that release at the time of the call."""
@@ -194,58 +181,8 @@ class PriceBook:
             return Cost(ZERO, CostSource.CATALOGUE, ZERO, "free variant")
         if self.catalogue_provider is None and self.url is None:
             return UNKNOWN_COST
-        try:
-            entries = (_entry(self.catalogue_provider, self.url, name) for name in _spellings(call.names))
-            entry = next(filter(None, entries), None)
-            return UNKNOWN_COST if entry is None else _by_entry(*entry, call)
-        except (LookupError, ValueError, TypeError, ArithmeticError):
-            return UNKNOWN_COST  # counts that do not add up
-
-
-def in_force(prices: Prices, names: Sequence[str], day: date) -> Price | None:
-    """The configured price that holds on a UTC day for the first name that has one; the latest to begin wins."""
-    for name in _spellings(names):
-        begun = [price for price in prices.get(name, ()) if price.since is None or price.since <= day]
-        if begun:
-            return max(begun, key=lambda price: price.since or date.min)
-    return None
-
-
-def warm() -> None:
-    """Load the catalogue now (30 MB, a third of a second) instead of at the first call that needs it."""
-    _snapshot()
-
-
-def _by_price(price: Price, usage: Usage, source: CostSource, version: str) -> Cost:
-    total, output = usage.input_tokens, _part(usage.output_tokens, price.output)
-    if total is None or output is None:
-        return UNKNOWN_COST
-    read, written = usage.cache_read_input_tokens or 0, usage.cache_write_input_tokens or 0
-    if min(total, read, written, total - read - written) < 0:
-        return UNKNOWN_COST  # parts that exceed their whole: no price fits such counts
-    cache_read = price.input if price.cache_read is None else price.cache_read
-    cache_write = price.input if price.cache_write is None else price.cache_write
-    prompt = (total - read - written) * price.input + read * cache_read + written * cache_write
-    usd = (prompt + output) / MILLION + price.request
-    normalised = (total * price.input + output) / MILLION + price.request
-    return Cost(usd, source, normalised, version)
-
-
-def _part(count: int | None, price: Decimal) -> Decimal | None:
-    """Tokens at a price. An unstated count matters only where it has a price: embeddings state no output."""
-    if count is None:
-        return ZERO if price == 0 else None
-    return count * price if count >= 0 else None
-
-
-def _spellings(names: Sequence[str]) -> Iterator[str]:
-    """The names as they are, then without the variants that only choose an endpoint."""
-    short = [name for name in names if len(name) <= NAME_CHARACTERS]
-    yield from short
-    for name in short:
-        base, colon, variant = name.rpartition(":")
-        if colon and variant in ROUTING_VARIANTS:
-            yield base
+        sold = Sold(call.usage, call.names, call.at, call.tier)
+        return at_list_price(sold, self.catalogue_provider, self.url)
 
 
 def _credible(usd: Decimal | None) -> TypeGuard[Decimal]:
@@ -255,89 +192,3 @@ def _credible(usd: Decimal | None) -> TypeGuard[Decimal]:
 def _known(cost: Cost) -> bool:
     normalised = cost.normalised_usd
     return _credible(cost.usd) and (normalised is None or normalised is cost.usd or _credible(normalised))
-
-
-@cache
-def _snapshot() -> "DataSnapshot":
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 (30 MB: only for those who price by it)
-
-    return get_snapshot()
-
-
-@lru_cache(maxsize=1024)  # more names than a team uses; names made up by a hostile client push each other out
-def _entry(provider_id: str | None, url: str | None, name: str) -> "tuple[Provider, ModelInfo] | None":
-    """A seller and a model of it, as the catalogue knows them."""
-    provider = _seller(provider_id, url)
-    model = provider and provider.find_model(name, all_providers=_snapshot().providers)
-    return (provider, model) if provider and model else None
-
-
-@lru_cache(maxsize=256)  # one for each arm
-def _seller(provider_id: str | None, url: str | None) -> "Provider | None":
-    """The seller at a URL, else the one of that id."""
-    for named, reached in ((None, url), (provider_id, None)):
-        with suppress(LookupError):
-            return _snapshot().find_provider(None, named, reached)
-    return None
-
-
-def _by_entry(provider: "Provider", model: "ModelInfo", call: _Call) -> Cost:
-    """The cost at list price. Raises ValueError where the counts do not add up."""
-    if call.tier in DEAR_TIERS and not _sells(provider, model, call):
-        return UNKNOWN_COST
-    if not (call.tier and model.price_variants) and call.usage.output_tokens is not None:
-        price = _plain(model.get_prices(call.at))
-        cost = UNKNOWN_COST if price is None else _by_price(price, call.usage, CostSource.CATALOGUE, _release())
-        if cost.usd is not None:
-            return cost
-    cached = {
-        "cache_read_tokens": call.usage.cache_read_input_tokens,
-        "cache_write_tokens": call.usage.cache_write_input_tokens,
-    }
-    usd = _sum(provider, model, call, cached)
-    normalised = _sum(provider, model, call, {}) if any(cached.values()) else usd
-    return UNKNOWN_COST if usd is None else Cost(usd, CostSource.CATALOGUE, normalised, _release())
-
-
-def _plain(listed: "ModelPrice") -> Price | None:
-    """The catalogue's price as one of an operator's, by which it is a matter of two sums; None where it knows more.
-
-    All of OpenRouter's are so plain. The package looks for steps and a hundred units, which takes 50 µs a call.
-    """
-    stated = {name: value for name, value in vars(listed).items() if value is not None}
-    if not (stated.keys() <= _PLAIN_PRICES and all(isinstance(value, Decimal) for value in stated.values())):
-        return None
-    if "input_mtok" not in stated or "output_mtok" not in stated:
-        return None
-    return Price(
-        input=stated["input_mtok"],
-        output=stated["output_mtok"],
-        cache_read=stated.get("cache_read_mtok"),
-        cache_write=stated.get("cache_write_mtok"),
-    )
-
-
-def _sum(provider: "Provider", model: "ModelInfo", call: _Call, cached: dict[str, int | None]) -> Decimal | None:
-    """The package's sum, or None where it would count tokens that have no price as zero."""
-    from genai_prices import Usage as Counts  # noqa: PLC0415 (loaded by now)
-
-    output = call.usage.output_tokens
-    counts = Counts(input_tokens=call.usage.input_tokens, output_tokens=output, **cached)
-    context = {"service_tier": call.tier} if call.tier else None
-    price = model.calc_price(counts, provider, genai_request_timestamp=call.at, price_context=context)
-    priced_output = price.model_price.output_mtok is not None
-    if price.model_price.input_mtok is None or (output is None and priced_output) or (output and not priced_output):
-        return None
-    return price.total_price
-
-
-def _sells(provider: "Provider", model: "ModelInfo", call: _Call) -> bool:
-    """Whether the catalogue has this seller's own price for the service tier at that time."""
-    variants = [variant for variant in model.price_variants or () if variant.when == {"service_tier": call.tier}]
-    in_time = any(variant.constraint is None or variant.constraint.active(call.at) for variant in variants)
-    return in_time and any(model is own for own in provider.models)
-
-
-@cache
-def _release() -> str:
-    return f"genai-prices {version('genai-prices')}"

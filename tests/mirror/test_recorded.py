@@ -17,8 +17,9 @@ from shadow.mirror import Mirror, Planned
 from shadow.mirror.dialects import RULES
 from shadow.mirror.eligibility import of_request
 from shadow.mirror.worst_case import worst_usd_of
-from shadow.wire.prices import MILLION, PriceBook
+from shadow.wire.prices import PriceBook
 from shadow.wire.request import read_request
+from shadow.wire.tariffs import MILLION
 from tests import recorded
 from tests.mirror.making import Ledger, chat, config, observed
 from tests.mirror.test_worst_case import AT

@@ -12,7 +12,8 @@ from shadow.mirror.models import Mapped
 from shadow.mirror.notes import TAGS
 from shadow.mirror.rewrite import rewrite
 from shadow.mirror.worst_case import CAPPED, PICTURE_TOKENS, PREAMBLE_TOKENS, limited, worst_usd_of
-from shadow.wire.prices import MILLION, PriceBook
+from shadow.wire.prices import PriceBook
+from shadow.wire.tariffs import MILLION
 from tests.mirror.making import HELLO
 
 AT = datetime(2026, 12, 1, tzinfo=UTC)

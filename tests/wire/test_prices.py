@@ -10,8 +10,10 @@ from genai_prices.data_snapshot import get_snapshot
 
 from shadow.config import Candidate, Config, Price, Upstream
 from shadow.exchange import UNKNOWN_COST, CostSource, Usage
-from shadow.wire import prices
-from shadow.wire.prices import PriceBook, in_force, warm
+from shadow.wire import catalogue
+from shadow.wire.catalogue import warm
+from shadow.wire.prices import PriceBook
+from shadow.wire.tariffs import in_force
 from shadow.wire.usage import Reported
 from tests.recorded import load, requires_recorded
 
@@ -279,7 +281,7 @@ class TestCatalogue:
         listed = [(provider, model) for provider in get_snapshot().providers for model in provider.models]
         calls = [(PriceBook({}, provider.id), [model.id]) for provider, model in listed]
         costs = [book.cost(usage, names, AT) for book, names in calls]
-        monkeypatch.setattr(prices, "_plain", lambda _listed: None)
+        monkeypatch.setattr(catalogue, "_plain", lambda _listed: None)
         assert costs == [book.cost(usage, names, AT) for book, names in calls]
 
     def test_importing_prices_does_not_load_the_catalogue(self) -> None:
@@ -289,7 +291,7 @@ class TestCatalogue:
 
     def test_warm_loads_the_catalogue(self) -> None:
         """The recorder takes the third of a second before the first call does."""
-        code = "import sys, shadow.wire.prices as p; p.warm(); sys.exit('genai_prices.data' not in sys.modules)"
+        code = "import sys, shadow.wire.catalogue as c; c.warm(); sys.exit('genai_prices.data' not in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
         warm()
 
