@@ -88,6 +88,7 @@ class Reloading:
         finally:
             if process.returncode is None:  # or the service stops meanwhile
                 process.kill()
+                await process.wait()
         return told.decode(errors="replace") if process.returncode else out
 
 
