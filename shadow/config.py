@@ -5,6 +5,7 @@ Secrets are named (`api_key_env`, `api_key_file`), never held. Plain records, so
 forwarder's configuration without reading any file again.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import field
@@ -30,7 +31,6 @@ from shadow.values import (
     Pattern,
     Rate,
     Seconds,
-    secret,
     section,
 )
 
@@ -44,6 +44,13 @@ Promise = Literal["zdr", "no_data_collection", "no_distillation"]
 FRAME_HEAD_BYTES: Final = 512 << 10  # what a frame holds beside two bodies: 20,000 arrivals are 320 KB
 
 ARM_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # a metric label and a column value: short and plain
+
+
+def _secret(variable: str | None, file: Path | None) -> str | None:
+    """What a file or an environment variable holds, as it is now. Raises OSError or KeyError where it cannot be had."""
+    if file is not None:
+        return file.read_text().strip()
+    return os.environ[variable] if variable else None
 
 
 @section
@@ -185,7 +192,7 @@ class Replayed:
 
         Raises OSError or KeyError where the named secret cannot be had.
         """
-        return secret(self.api_key_env, self.api_key_file)
+        return _secret(self.api_key_env, self.api_key_file)
 
 
 @section
@@ -253,11 +260,11 @@ class ClickHouse:
 
     def user(self) -> str | None:
         """Who asks, as it is now; None: the server's default. Raises OSError or KeyError where it cannot be had."""
-        return secret(self.user_env, self.user_file)
+        return _secret(self.user_env, self.user_file)
 
     def password(self) -> str | None:
         """The password as it is now; None where there is none. Raises OSError or KeyError where it cannot be had."""
-        return secret(self.password_env, self.password_file)
+        return _secret(self.password_env, self.password_file)
 
 
 @section
@@ -303,7 +310,7 @@ class Otel:
 
     def headers(self) -> dict[str, str]:
         """What authorises the sender. Raises OSError or KeyError where it cannot be had."""
-        said = secret(self.headers_env, self.headers_file) or ""
+        said = _secret(self.headers_env, self.headers_file) or ""
         pairs = (pair.partition("=") for pair in said.split(",") if "=" in pair)
         return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
 

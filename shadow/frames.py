@@ -103,7 +103,7 @@ def _exchange(head: bytes, request: bytes, response: bytes, arrivals: bytes) -> 
     asked, asked_size, answered, answered_size, *facts = orjson.loads(head)
     exchange_id, arm, started_at, method, path, attribution, request_headers, outcome, status, *facts = facts
     response_headers, first_byte_s, total_s, failure, *credential = facts
-    return Exchange(
+    return Exchange(  # in the order of its fields: named, they take twice as long
         exchange_id,
         arm,
         started_at,

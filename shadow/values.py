@@ -4,13 +4,11 @@ Plain annotations: `shadow.configfile` has pydantic enforce them, and the record
 validated, loads no pydantic for them.
 """
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, dataclass_transform
 
 from annotated_types import Ge, Gt, Le
@@ -66,15 +64,18 @@ class Address:
     @property
     def loopback(self) -> bool:
         """Whether only this machine, or this pod, can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address, without brackets, means this machine, whoever asks."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _address(value: object) -> Address:
@@ -91,10 +92,15 @@ def _base_url(value: object) -> str:
     return url
 
 
-def _header_name(value: object) -> str:
-    if not isinstance(value, str) or not HEADER_NAME.fullmatch(value):
-        raise ValueError("must be the name of a header")
-    return value
+def _matching(pattern: re.Pattern[str], mistake: str) -> Parsed:
+    """Text of this form. The mistake does not repeat it: it may be a key."""
+
+    def checked(value: object) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError(mistake)
+        return value
+
+    return Parsed(checked)
 
 
 def _byte_size(value: object) -> int:
@@ -102,12 +108,6 @@ def _byte_size(value: object) -> int:
     if not found:
         raise ValueError("must be a number of bytes such as 65536, 64KiB or 8MiB")
     return int(found[1]) * BYTE_UNITS[found[2].lower()]
-
-
-def _fingerprint(value: object) -> str:
-    if not isinstance(value, str) or not FINGERPRINT.fullmatch(value):  # it may be a key: it is not repeated
-        raise ValueError("must be a fingerprint of 32 hexadecimal digits, as `shadow fingerprint` prints it")
-    return value
 
 
 def _pattern(value: object) -> str:
@@ -127,26 +127,15 @@ def _pattern(value: object) -> str:
     return value
 
 
-def _database(value: object) -> str:
-    if not isinstance(value, str) or not DATABASE.fullmatch(value):
-        raise ValueError("must be a name of letters, digits and underscores, of up to 64")
-    return value
-
-
-def secret(variable: str | None, file: Path | None) -> str | None:
-    """What a file or an environment variable holds, as it is now. Raises OSError or KeyError where it cannot be had."""
-    if file is not None:
-        return file.read_text().strip()
-    return os.environ[variable] if variable else None
-
-
 ListenAddress = Annotated[Address, Parsed(_address)]
 BaseUrl = Annotated[str, Parsed(_base_url)]
-HeaderName = Annotated[str, Parsed(_header_name)]
+HeaderName = Annotated[str, _matching(HEADER_NAME, "must be the name of a header")]
 ByteSize = Annotated[int, Parsed(_byte_size)]
-Fingerprint = Annotated[str, Parsed(_fingerprint)]
+Fingerprint = Annotated[
+    str, _matching(FINGERPRINT, "must be a fingerprint of 32 hexadecimal digits, as `shadow fingerprint` prints it")
+]
 Pattern = Annotated[str, Parsed(_pattern)]
 Seconds = Annotated[float, Gt(0)]
 Rate = Annotated[float, Ge(0), Le(1)]
 Dollars = Annotated[Decimal, Ge(Decimal(0))]
-Database = Annotated[str, Parsed(_database)]
+Database = Annotated[str, _matching(DATABASE, "must be a name of letters, digits and underscores, of up to 64")]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from shadow.cli.replay import ENDINGS, progress, summary
+from shadow.cli.replay import ENDINGS, SLOWEST, progress, summary
+from shadow.record import run
 from shadow.record.run import Order, Run, State
 
 RUN = {
@@ -50,3 +51,8 @@ def test_every_end_has_words() -> None:
 def test_progress_is_one_line(changes: dict[str, str], stopping: bool, line: str) -> None:
     """How far, and what is in the way."""
     assert progress({**RUN, **changes}, stopping=stopping) == line
+
+
+def test_the_slowest_rate_is_the_recorders() -> None:
+    """What the command takes the recorder takes, and the other way round."""
+    assert run.SLOWEST == SLOWEST

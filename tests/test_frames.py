@@ -1,6 +1,5 @@
 """Frames: what goes in comes out, and nothing else does."""
 
-import struct
 from dataclasses import replace
 
 import orjson
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.exchange import Attribution, Body, Exchange, Outcome
-from shadow.frames import LENGTHS, FrameError, unpack
+from shadow.frames import FACTS, LENGTHS, FrameError, unpack
 from tests.packing import packed
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -66,7 +65,7 @@ def test_garbage_is_refused(garbage: bytes) -> None:
 
 @given(exchanges)
 def test_a_frame_without_a_credential_has_no_place_for_one(exchange: Exchange) -> None:
-    """Where no key is entrusted, the frame's head ends with what is not one."""
+    """Where no key is entrusted, the frame's head ends with the facts: not even a null stands for one."""
     frame = packed(replace(exchange, credential=None))
-    (size,) = struct.unpack_from("<I", frame)
-    assert orjson.loads(frame[LENGTHS.size :][:size])[-1] == exchange.failure
+    size, *_ = LENGTHS.unpack_from(frame)
+    assert len(orjson.loads(frame[LENGTHS.size :][:size])) == 4 + len(FACTS)

@@ -26,13 +26,15 @@ ENDINGS: Final = {
     "failed": "ended: the store could not be read or written; the recorder's log says more",
 }
 
+SLOWEST: Final = 0.001  # as the recorder's own, whose room --help does not load
+
 
 @click.command()
 @config_option()
 @click.option("--candidate", required=True, help="Where to.")
 @click.option("--since", type=Moment(), help="Only exchanges from this time on: ISO 8601, or an age such as 7d.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many replays.")
-@click.option("--rate", type=click.FloatRange(min=0.001), help="At most so many replays a second.")
+@click.option("--rate", type=click.FloatRange(min=SLOWEST), help="At most so many replays a second.")
 def replay(config_path: Path, candidate: str, since: datetime | None, limit: int | None, rate: float | None) -> None:
     """Replay kept requests to a candidate, under its budget and as its tenants consent.
 

@@ -32,7 +32,7 @@ class Asked(NamedTuple):
 
 
 def rows_options(candidate: str) -> Callable[[F], F]:
-    """-c or --db, and which of the rows; `candidate` is the help of --candidate. Clients come before the command."""
+    """-c or --db, and which of the rows; `candidate` is the help of --candidate. The command gives way to requests."""
     options = (
         config_option(required=False),
         click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="The SQLite store, not a config."),
@@ -49,7 +49,7 @@ def rows_options(candidate: str) -> Callable[[F], F]:
             return command(*arguments, **chosen)
 
         for option in reversed(options):
-            option(giving_way)
+            option(giving_way)  # which click notes on the function itself
         return cast("F", giving_way)
 
     return decorate

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from shadow.config import Admin
-from shadow.values import Address
+from shadow.values import is_loopback
 
 READING: Final = frozenset({"GET", "HEAD"})
 OWN_PAGES: Final = frozenset({"none", "same-origin"})  # typed or scripted, and what a page of this port asks for
@@ -53,6 +53,6 @@ class Access:
 def _is_here(host: str) -> bool:
     """Whether a Host header names this machine by a name that nobody else can give it."""
     try:
-        return Address(urlsplit(f"//{host}").hostname or "", 0).loopback
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:
         return False

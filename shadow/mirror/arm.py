@@ -57,7 +57,7 @@ class Arm:
         """
         limit = candidate.budget_usd_per_day
         if isinstance(candidate, Control):
-            book, models = PriceBook.for_control(candidate), ModelMap({})  # it is asked for the model that was
+            book, models = PriceBook.for_control(candidate), ModelMap({})  # unused: it is asked for the same model
         else:
             book, models = PriceBook.for_candidate(candidate), ModelMap(candidate.models)
         rates, floors = Rates(candidate.sample), Floors(candidate.sample.floor_per_hour)

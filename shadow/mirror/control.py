@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from shadow.config import Control, Promise
 from shadow.exchange import Rewrite
-from shadow.mirror.models import resolved_at_run_time
+from shadow.mirror.models import leaves_to_router
 from shadow.mirror.reasons import Ineligible
 from shadow.mirror.rewrite import Rewritten
 
@@ -30,4 +30,4 @@ def refused(body: Mapping[str, Any], control: Control, demanded: tuple[Promise, 
 
 def as_asked(body: Mapping[str, Any]) -> Rewritten:
     """The request as it is; tagged where the router chose who answers."""
-    return Rewritten(body, ROUTED if resolved_at_run_time(body) else Rewrite(), body.get("stream") is True)
+    return Rewritten(body, ROUTED if leaves_to_router(body) else Rewrite(), body.get("stream") is True)

@@ -9,7 +9,7 @@ rewriting of the remaining fields is `shadow.mirror.rewrite`'s.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from shadow.config import Candidate, Promise
 from shadow.exchange import Exchange, Observation, Outcome, header
@@ -37,14 +37,14 @@ PART_REASONS: Final[Mapping[str, Ineligible]] = {
     "input_audio": Ineligible.AUDIO_INPUT,
 }
 PARTS: Final = frozenset({"text", "image_url", "refusal", *PART_REASONS})
-# The fields besides model and messages that may rule a replay out. Most requests have none of them.
+# All that `_of_fields` looks at, besides messages. Most requests have none of them, and it has nothing to say.
 FIELDS: Final = frozenset(
     {
         "functions", "function_call", "web_search_options", "n", "modalities", "audio", "image_config",
         "tools", "stop_server_tools_when", "deferred_tools", "plugins", "provider",
     }
 )  # fmt: skip
-DEMANDS: Final = frozenset({"zdr", "no_data_collection", "no_distillation"})  # features, named as what is promised
+DEMANDS: Final = frozenset(get_args(Promise))  # each is a feature of the same name
 ROLES: Final = ("system", "developer", "user", "assistant", "tool")  # a tuple: what is looked up may be no word
 # Provider slugs may carry a region after the slash, as in `google-vertex/europe` or `azure/eu-west`.
 REGION: Final = re.compile(r"/(?:eu|us|uk|ca|au|in|jp|ap|asia|europe|global|me|sa|af)(?:[-.]|$)|/[a-z]+-[a-z]+\d")
@@ -120,13 +120,13 @@ def _of_model(request: InferenceRequest, observation: Observation) -> Ineligible
         return Ineligible.PRESET
     fallbacks = request.body.get("models")
     if not fallbacks:
-        return _of_name(request.model, observation.response_model)
+        return _of_names_remembered(request.model, observation.response_model)
     listed = [name for name in fallbacks if isinstance(name, str)] if isinstance(fallbacks, list) else []
     return _of_names(request.model, observation.response_model, listed)
 
 
 def _of_names(model: str | None, answered: str | None, fallbacks: Sequence[str] | None = None) -> Ineligible | None:
-    """What the model that was asked for, the one that answered and the fallbacks rule out; None: there are none."""
+    """What the model asked for, the one that answered and the fallbacks, None without a list, rule out."""
     if model is not None and "@preset/" in model:
         return Ineligible.PRESET
     names = [name for name in (model, *(fallbacks or ())) if name is not None]
@@ -134,14 +134,15 @@ def _of_names(model: str | None, answered: str | None, fallbacks: Sequence[str] 
         return Ineligible.ONLINE_VARIANT
     if not MANY_MODELS.isdisjoint([name.partition(":")[0] for name in names]):
         return Ineligible.MULTI_MODEL
-    resolved = left_to_router(model, fallbacks is not None)
+    resolved = left_to_router(model, fallbacks=fallbacks is not None)
     ran = [name for name in ((answered,) if answered and resolved else (model, answered)) if name is not None]
     if "free" in _suffixes(ran) or not FREE_ROUTERS.isdisjoint(ran):
         return Ineligible.FREE_VARIANT
     return None
 
 
-_of_name: Final = lru_cache(maxsize=REMEMBERED)(_of_names)  # as nearly all requests name but one model, of few
+# Nearly all requests name one model, of few. Lists of fallbacks are not remembered: they may be of any length.
+_of_names_remembered: Final = lru_cache(maxsize=REMEMBERED)(_of_names)
 
 
 def _suffixes(names: Iterable[str]) -> set[str]:

@@ -50,7 +50,7 @@ class ModelMap:
 def _map(
     mapping: Mapping[str, str | None], requested: str | None, answered: str | None, fallbacks: bool
 ) -> Mapped | Ineligible:
-    resolved = left_to_router(requested, fallbacks)
+    resolved = left_to_router(requested, fallbacks=fallbacks)
     if requested is not None and requested in mapping and not (fallbacks and _fell_back(requested, answered)):
         return _target(mapping[requested], requested, requested)  # said outright, for a router or an alias too
     source = answered if resolved else requested
@@ -73,13 +73,13 @@ def _fell_back(requested: str, answered: str | None) -> bool:
     return answered is None or _words(answered) != _words(requested)
 
 
-def resolved_at_run_time(body: Mapping[str, Any]) -> bool:
-    """Whether the router, not the request, chose the model."""
-    return left_to_router(word(body.get("model")), bool(body.get("models")))
+def leaves_to_router(body: Mapping[str, Any]) -> bool:
+    """Whether the router, not the request, chooses the model."""
+    return left_to_router(word(body.get("model")), fallbacks=bool(body.get("models")))
 
 
-def left_to_router(requested: str | None, fallbacks: bool) -> bool:
-    """As `resolved_at_run_time`, of what was read of the request."""
+def left_to_router(requested: str | None, *, fallbacks: bool) -> bool:
+    """The same of what was read of the request: no model is named, several are, or one that stands for others is."""
     return requested is None or fallbacks or requested.startswith((ROUTERS, ALIAS))
 
 

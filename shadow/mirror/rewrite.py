@@ -16,7 +16,7 @@ from shadow.config import Dialect
 from shadow.exchange import Rewrite
 from shadow.mirror.dialects import RULES, Fragment, Rules
 from shadow.mirror.messages import refused_picture, rewrite_messages, rewrite_tools
-from shadow.mirror.models import Mapped, resolved_at_run_time
+from shadow.mirror.models import Mapped, leaves_to_router
 from shadow.mirror.notes import Notes
 from shadow.mirror.reasons import Ineligible
 from shadow.wire.request import InferenceRequest
@@ -92,7 +92,7 @@ def rewrite(body: Mapping[str, Any], model: Mapped, dialect: Dialect, *, stream_
 def refusal(request: InferenceRequest, dialect: Dialect) -> Ineligible | None:
     """Why the dialect cannot say the request. Known without writing it: most are drawn for nobody and never written."""
     body, rules = request.body, RULES[dialect]
-    if _TRANSLATED.isdisjoint(body) and "images" not in request.features:
+    if _REFUSABLE.isdisjoint(body) and "images" not in request.features:
         return None  # as with most
     for name, value in body.items():
         if value is not None and name in _REFUSALS and (reason := _REFUSALS[name](body, rules)) is not None:
@@ -122,7 +122,7 @@ _REFUSALS: Final[Mapping[str, Callable[[Mapping[str, Any], Rules], Ineligible | 
     "reasoning_effort": _refused_reasoning,
     "response_format": _refused_format,
 }
-_TRANSLATED: Final = _REFUSALS.keys() - {"messages"}  # of these only pictures are refused, which are a feature
+_REFUSABLE: Final = _REFUSALS.keys() - {"messages"}  # of which only pictures are refused, and a feature tells of them
 
 
 @dataclass(slots=True)
@@ -169,7 +169,7 @@ class _Draft:
         self.notes.map(f"model: {self.model.source} → {self.model.model}")
         for variant in self.model.variants:
             self.notes.tag(f"variant-{variant}")
-        if resolved_at_run_time(self.body):
+        if leaves_to_router(self.body):
             self.notes.tag("routed")
 
     def _messages(self) -> None:

@@ -24,7 +24,7 @@ The modules in the order in which exchanges meet them, then what runs beside:
     spans         a model call as a span: pure
     metrics       what was stored and what became of replays
     pairs         metrics of replays beside their primaries
-    series        the series of a metric, bounded whatever clients send
+    series        counters and histograms as plain numbers, bounded whatever clients send
 
 `python -m shadow.record` is its process.
 """

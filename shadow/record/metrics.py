@@ -148,6 +148,7 @@ class Metrics:
         return Gauge(name, text, labels, registry=self.registry)
 
     def _counts(self, name: str, text: str, known: Labels, outside: Labels = ()) -> Counts:
+        """Counted with every exchange or replay, or with labels from outside. What is rare is the library's own."""
         return Counts(self.registry, name, text, known, outside, self._series)
 
     def _spreads(

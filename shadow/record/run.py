@@ -11,7 +11,7 @@ import orjson
 
 from shadow.exchange import Replay
 
-NO_TIME: Final = 1e11  # Unix seconds; whoever says more means milliseconds
+LATEST: Final = 1e11  # Unix seconds, the year 5138; whoever says more means milliseconds
 SLOWEST: Final = 0.001  # replays a second: one in a quarter of an hour, which nobody watches for long
 
 
@@ -44,7 +44,7 @@ def ordered(body: bytes) -> Order:
         raise ValueError
     since, limit, rate = said.get("since"), said.get("limit"), said.get("rate")
     good = (
-        since is None or (isinstance(since, int | float) and 0 <= since < NO_TIME),
+        since is None or (isinstance(since, int | float) and 0 <= since < LATEST),
         limit is None or (isinstance(limit, int) and limit > 0),
         rate is None or (isinstance(rate, int | float) and rate >= SLOWEST),
     )

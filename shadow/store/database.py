@@ -1,4 +1,7 @@
-"""`Database`: a database's file through the one connection that writes to it. It belongs to one thread.
+"""`Database`: a database's file through the one connection that writes to it.
+
+Whatever touches the connection runs in the writer's thread; `trouble` and `log_is_long` do not touch it, and may be
+asked between two steps.
 
 The connection is opened again where the file was removed, or was damaged and set aside. It checkpoints, too, because
 SQLite before 3.51.3 may lose commits where a second one does (https://sqlite.org/wal.html, "WAL-reset bug").

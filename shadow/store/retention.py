@@ -119,8 +119,7 @@ def delete_bodies(connection: sqlite3.Connection, statement: str, parameters: Se
 
 def _give_back(connection: sqlite3.Connection, most: int) -> bool:
     """Return free pages to the file system, a few; whether there are more."""
-    connection.execute(
-        f"PRAGMA incremental_vacuum({most})"
-    ).fetchall()  # a row a page: it returns those that are fetched
+    # A row a page: as many are given back as rows are fetched.
+    connection.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     return bool(free)

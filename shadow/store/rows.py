@@ -207,6 +207,7 @@ def _cost(cost: Cost) -> Row:
     return (
         *charged,
         cost.source.value,
+        # The same object where nothing was cached: not made into a number twice.
         *(charged if cost.normalised_usd is cost.usd else nano_usd(cost.normalised_usd)),
         _text(cost.price_version),
         None if cost.stated_usd is None else _text(str(cost.stated_usd)),

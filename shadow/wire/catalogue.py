@@ -86,9 +86,11 @@ def _by_entry(provider: "Provider", model: "ModelInfo", call: Sold) -> Cost:
 
 
 def _plain(listed: "ModelPrice") -> Price | None:
-    """The catalogue's price as one of an operator's, by which it is a matter of two sums; None where it knows more.
+    """The catalogue's price as one of an operator's, by which it is a matter of two sums; None where it knows more, as
+    of models whose price has steps.
 
-    All of OpenRouter's are so plain. The package looks for steps and a hundred units, which takes 50 µs a call.
+    Nearly three quarters of OpenRouter's are so plain. The package looks for steps and a hundred units, which takes
+    50 µs a call.
     """
     stated = {name: value for name, value in vars(listed).items() if value is not None}
     if not (stated.keys() <= PLAIN and all(isinstance(value, Decimal) for value in stated.values())):

@@ -129,7 +129,7 @@ def _of_models(body: _Body) -> set[str]:
             found.add("presets")
         if name.startswith(_ROUTERS):
             found.add("router")
-        if ":" in name and ":" in name.partition("/")[2]:
+        if ":" in name.partition("/")[2]:
             found.add("variants")
             if name.endswith(":online"):
                 found.add("server_tools")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from shadow.wire.documents import WORD_CHARACTERS, mapping
 
-Places = Mapping[str, "Places"]  # members of an object, and of the objects under these
+Amounts = Mapping[str, "Amounts"]  # members that may be amounts, and of those that are objects, theirs; {} has none
 
 # How many places are tried for what may stand in several, and how long a usage object, or what stands between it and
 # an end, may be: real ones are under 10 kB. Unbounded, a body of nothing but such keys would cost its length squared.
@@ -22,11 +22,11 @@ _PIECE_BYTES: Final = 64 << 10
 
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)  # one that never ends goes to the end
-_FRACTION: Final = re.compile(rb"\s*:\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
+_NUMBER: Final = re.compile(rb"\s*:\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
 _EXACT: Final = json.JSONDecoder(parse_float=Decimal)
 
 
-def exact_usage(data: bytes, usage: Mapping[str, Any], amounts: Places) -> Mapping[str, Any]:
+def exact_usage(data: bytes, usage: Mapping[str, Any], amounts: Amounts) -> Mapping[str, Any]:
     """`usage`, which stands somewhere in the JSON text `data`, with its `amounts` as the Decimals that were written.
 
     A float would turn a price into its neighbour. `usage` may hold more than stands there, where a stream says it in
@@ -42,7 +42,7 @@ def exact_usage(data: bytes, usage: Mapping[str, Any], amounts: Places) -> Mappi
     return usage
 
 
-def _where_unmistakable(data: bytes, usage: Mapping[str, Any], amounts: Places) -> Mapping[str, Any] | None:
+def _where_unmistakable(data: bytes, usage: Mapping[str, Any], amounts: Amounts) -> Mapping[str, Any] | None:
     """The same without parsing it again, where each amount has a key that stands in the text once; else None."""
     exact = dict(usage)
     for key in amounts.keys() & usage.keys():
@@ -62,7 +62,7 @@ def _only_number(data: bytes, key: str, rounded: float) -> Decimal | None:
     at = data.find(quoted)
     if at < 0 or data.find(quoted, at + 1) >= 0:
         return None
-    found = _FRACTION.match(data, at + len(quoted))
+    found = _NUMBER.match(data, at + len(quoted))
     return Decimal(found[1].decode()) if found is not None and float(found[1]) == rounded else None
 
 

@@ -71,8 +71,7 @@ def _plain(exchange: Exchange) -> Timings:
 
 def _observe(exchange: Exchange, endpoint: Endpoint, request: InferenceRequest | None, book: PriceBook) -> Observation:
     asked, answered = _by_name(exchange.request_headers), _by_name(exchange.response_headers)
-    coding = encoding(exchange.response_headers) if "content-encoding" in answered else None
-    decoded = decode(exchange.response_body, coding, exchange.arrivals)
+    decoded = decode(exchange.response_body, encoding(exchange.response_headers), exchange.arrivals)
     reading = read_answer(exchange, endpoint, decoded)
     counts = read_usage(exchange, reading)
     stated = reported(reading.usage, reading.usage_source)

@@ -190,5 +190,5 @@ def _credible(usd: Decimal | None) -> TypeGuard[Decimal]:
 
 
 def _known(cost: Cost) -> bool:
-    normalised = cost.normalised_usd
+    normalised = cost.normalised_usd  # the same object as `usd` where nothing was cached: not looked at twice
     return _credible(cost.usd) and (normalised is None or normalised is cost.usd or _credible(normalised))

@@ -55,14 +55,11 @@ def read_request(exchange: Exchange) -> InferenceRequest | None:
     endpoint = endpoint_of(exchange)
     if endpoint is None or not exchange.request_body.whole:
         return None
-    source, coding = exchange.request_body.head, encoding(exchange.request_headers)
-    if coding is not None:
-        decoded = decode(exchange.request_body, coding)
-        if decoded.problem:
-            return None
-        source = decoded.head
+    decoded = decode(exchange.request_body, encoding(exchange.request_headers))
+    if decoded.problem:
+        return None
     try:
-        body = parse(source)
+        body = parse(decoded.head)
     except JSONError:
         return None
     return request_of(endpoint, body) if isinstance(body, dict) else None

@@ -14,7 +14,7 @@ from shadow.exchange import Exchange, Usage
 from shadow.wire.assembly import Reading
 from shadow.wire.documents import mapping
 from shadow.wire.errors import ErrorKind
-from shadow.wire.fragments import Places, exact_usage
+from shadow.wire.fragments import Amounts, exact_usage
 
 ANOMALIES: Final = frozenset(
     {
@@ -62,18 +62,13 @@ _REASONING: Final = _places(
     "reasoning_tokens",
 )
 
-
+_OPENAI: Final = {"prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details"}
 # Where other providers state the same, in other words or with another meaning.
-_ELSEWHERE: Final = frozenset(outer for outer, _ in (*_INPUT, *_OUTPUT, *_CACHE_READ, *_CACHE_WRITE, *_REASONING)) - {
-    "prompt_tokens",
-    "completion_tokens",
-    "prompt_tokens_details",
-    "completion_tokens_details",
-}
+_ELSEWHERE: Final = {outer for outer, _ in (*_INPUT, *_OUTPUT, *_CACHE_READ, *_CACHE_WRITE, *_REASONING)} - _OPENAI
 
 # Where a charge may stand, and where with the caller's own key what the provider bills apart from it.
-CHARGE: Final[Places] = {"cost": {"total_cost": {}}, "cost_in_usd_ticks": {}, "estimated_cost": {}}
-BILLED_APART: Final[Places] = {**CHARGE, "cost_details": {"upstream_inference_cost": {}}}
+CHARGE: Final[Amounts] = {"cost": {"total_cost": {}}, "cost_in_usd_ticks": {}, "estimated_cost": {}}
+BILLED_APART: Final[Amounts] = {**CHARGE, "cost_details": {"upstream_inference_cost": {}}}
 
 
 class Reported(NamedTuple):
@@ -103,7 +98,10 @@ def normalise(usage: Mapping[str, Any]) -> Usage:
 
 
 def _as_openai(usage: Mapping[str, Any]) -> Usage | None:
-    """The same where it is stated, and adds up, as nearly all do: the way of OpenAI and OpenRouter. Else None."""
+    """The counts where they are stated as OpenAI and OpenRouter do, and add up; None where `_as_any` must look.
+
+    Nearly all are, and the general way looks in twenty places.
+    """
     if not _ELSEWHERE.isdisjoint(usage):
         return None
     given, output, total = usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens")

@@ -18,13 +18,13 @@ MAP = {
 }
 
 
-def map_model(rows, body, answered):
+def found(rows, body, answered):
     request = request_of(Endpoint.CHAT, body)
     return ModelMap(rows).of(request.model, answered, fallbacks="fallbacks" in request.features)
 
 
 def mapped(model, answered=None, **more):
-    return map_model(MAP, {"model": model, **more}, answered)
+    return found(MAP, {"model": model, **more}, answered)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_requests_model_is_mapped(model, expected):
 
 def test_the_first_glob_wins():
     """Globs are tried in the order in which they are written."""
-    assert map_model({"*": "a", "openai/*": "b"}, {"model": "openai/x"}, None) == Mapped("a", "openai/x")
+    assert found({"*": "a", "openai/*": "b"}, {"model": "openai/x"}, None) == Mapped("a", "openai/x")
 
 
 @pytest.mark.parametrize(
@@ -66,21 +66,21 @@ def test_the_first_glob_wins():
 )
 def test_what_the_router_chose_is_mapped_by_its_answer(body):
     """Routers, aliases, fallbacks and omitted models are known only from the answer."""
-    assert map_model(MAP, body, "google/gemini-2.5-flash") == Mapped("flash", "google/gemini-2.5-flash")
+    assert found(MAP, body, "google/gemini-2.5-flash") == Mapped("flash", "google/gemini-2.5-flash")
 
 
 @pytest.mark.parametrize("answered", ["google/gemini-2.5-flash-20250617", "google/gemini-2.5-flash-2025-06-17"])
 def test_an_answers_date_is_no_other_model(answered):
     """Answers name the dated release of what the map calls by its plain name."""
-    assert map_model(MAP, {"model": "openrouter/auto"}, answered) == Mapped("flash", "google/gemini-2.5-flash")
+    assert found(MAP, {"model": "openrouter/auto"}, answered) == Mapped("flash", "google/gemini-2.5-flash")
 
 
 def test_an_answers_order_of_words_is_no_other_model():
     """Answers of some vendors put the version before the kind; other words are another model."""
-    assert map_model(MAP, {"model": "openrouter/auto"}, "anthropic/claude-4.5-sonnet-20250929") == Mapped(
+    assert found(MAP, {"model": "openrouter/auto"}, "anthropic/claude-4.5-sonnet-20250929") == Mapped(
         "sonnet", "anthropic/claude-sonnet-4.5"
     )
-    assert map_model(MAP, {"model": "openrouter/auto"}, "anthropic/claude-4.5-haiku-20251001") is (
+    assert found(MAP, {"model": "openrouter/auto"}, "anthropic/claude-4.5-haiku-20251001") is (
         Ineligible.MODEL_UNMAPPED
     )
 
@@ -98,24 +98,22 @@ def test_an_answers_order_of_words_is_no_other_model():
 def test_with_fallbacks_the_model_that_answered_counts(answered, expected):
     """Also where the map has a row for the one that was asked for first: a pair is of what answered."""
     body = {"model": "openai/gpt-4o-mini", "models": ["google/gemini-2.5-flash", "x-ai/grok-4", "openai/gpt-4o"]}
-    assert map_model(MAP, body, answered) == expected
+    assert found(MAP, body, answered) == expected
 
 
 def test_an_alias_that_the_map_names_is_the_operators_word():
     """An exact row for a router wins over what the router chose."""
-    assert map_model({"openrouter/auto": "big"}, {"model": "openrouter/auto"}, "a/b") == Mapped(
-        "big", "openrouter/auto"
-    )
+    assert found({"openrouter/auto": "big"}, {"model": "openrouter/auto"}, "a/b") == Mapped("big", "openrouter/auto")
 
 
 def test_globs_do_not_catch_routers():
     """`*` means models, and a router is none: its answer's model counts."""
-    assert map_model({"openrouter/*": None, "a/*": "x"}, {"model": "openrouter/auto"}, "a/b") == Mapped("x", "a/b")
+    assert found({"openrouter/*": None, "a/*": "x"}, {"model": "openrouter/auto"}, "a/b") == Mapped("x", "a/b")
 
 
 def test_an_unknown_answer_of_a_router_is_unmapped():
     """With neither a model asked for nor one named by the answer there is nothing to look up."""
-    assert map_model({"*": "x"}, {"model": "openrouter/auto"}, None) is Ineligible.MODEL_UNMAPPED
+    assert found({"*": "x"}, {"model": "openrouter/auto"}, None) is Ineligible.MODEL_UNMAPPED
 
 
 NAMES = st.sampled_from([*MAP, "openai/gpt-4o-mini:nitro", "openrouter/auto", "google/gemini-2.5-flash-20250617", None])
