@@ -51,22 +51,23 @@ class Attributor:
         self._prefix = hashlib.sha256(secret).digest()
         self._known: dict[bytes, Caller] = {}
         self._tenant_prefixes, self._feature_prefixes = _prefixes(rules.tenant), _prefixes(rules.feature)
+        # Empty where the tag is turned off.
         self._tag_names = [(name or "").encode() for name in (rules.tag_headers.tenant, rules.tag_headers.feature)]
 
     def caller(self, target: bytes, fields: Fields) -> Caller:
-        """What target and headers tell; None where no rule finds a value."""
+        """Who asks, by target and headers; remembered, for a caller who asks again."""
         told = [fields.get(name, ABSENT) for name in self._headers]
         if self._targeted:
             told.append(target)
-        caller = b"\n".join(told)  # which none of them holds
-        if len(caller) > KNOWN_BYTES:
+        said = b"\n".join(told)  # which none of them holds
+        if len(said) > KNOWN_BYTES:
             return self._found(target, fields)
-        caller = hashlib.blake2b(self._prefix + caller).digest()
-        known = self._known.get(caller)
+        key = hashlib.blake2b(self._prefix + said).digest()
+        known = self._known.get(key)
         if known is None:
             if len(self._known) >= KNOWN:
                 self._known.clear()
-            known = self._known[caller] = self._found(target, fields)
+            known = self._known[key] = self._found(target, fields)
         return known
 
     def forwarded(self, target: bytes) -> bytes:

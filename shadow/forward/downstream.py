@@ -149,7 +149,7 @@ class Downstream(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         """Look for a request's head, and let a relay begin with it."""
-        started_at = self._server.clock()
+        at = self._server.clock()
         try:
             whole = self._heads.feed(data)
             if whole is None:
@@ -162,7 +162,7 @@ class Downstream(asyncio.Protocol):
             return
         self._stop_timer()
         self.party = relay = Relay(self._server, self, head, body)
-        relay.begin(head, whole[1], started_at)
+        relay.begin(head, whole[1], at)
 
     def _await_head(self) -> None:
         if self._timer is None:

@@ -50,7 +50,7 @@ class Relay:
 
     def __init__(self, server: "Server", client: "Downstream", head: RequestHead, body: Framing) -> None:
         self._server, self._client, self._body = server, client, body
-        self._upload: Upload
+        self._upload: Upload  # from `begin` on, but for an upgrade that is refused
         self._upstream: Upstream | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._method = head.method
@@ -66,10 +66,10 @@ class Relay:
         self._timer: asyncio.TimerHandle | HalfClosed | None = None
         self._tunnel: Tunnel | None = None
 
-    def begin(self, head: RequestHead, rest: bytes, started_at: float) -> None:
-        """The request's head is here, and `rest` came with it, when the clock showed `started_at`."""
+    def begin(self, head: RequestHead, rest: bytes, at: float) -> None:
+        """The request's head is here, and `rest` came with it, at this moment of the clock."""
         server = self._server
-        self._capture, tags = server.passages.open(head.method, head.target, head.fields, started_at)
+        self._capture, tags = server.passages.open(head.method, head.target, head.fields, at)
         if self._capture.target is not head.target:
             head = head._replace(target=self._capture.target)
         server.running.add(self)
@@ -78,7 +78,7 @@ class Relay:
             return
         sent = server.crossing.request(head, tags, upgrade=self._upgrade)
         self._upload = Upload(self._client, self._body, server.loop, sent, head.method)
-        self._capture.overhead_s = server.clock() - started_at
+        self._capture.overhead_s = server.clock() - at
         if rest and not self._take(rest):
             return
         self._connect(server.pool.take())

@@ -19,8 +19,10 @@ METHOD_CHARACTERS: Final = 32
 
 
 class Room:
-    """How many captured bytes the whole process may hold at once, and how many of one body: `body_bytes`, in its first
-    bytes and its last."""
+    """How much captures may hold: `max_bytes` in the process, and `body_bytes` of one body, first bytes and last.
+
+    Bodies keep the count themselves: a method of this class would be a call more for every chunk.
+    """
 
     def __init__(self, body_bytes: int, max_bytes: int = IN_FLIGHT_MAX_BYTES) -> None:
         self.tail_bytes = max(1, min(TAIL_BYTES, body_bytes // 2))
@@ -60,7 +62,7 @@ class BodyTap:
         """What was kept. A body within its bound is whole; where room ran out, only its beginning is kept."""
         if self._tail is None:
             return self._head, self._held, b"", self.size
-        if self.cut:
+        if self.cut:  # after a tail had begun, so the head is full
             return self._head, self._room.head_bytes, b"", self.size
         if self._held == self.size:
             return [*self._head, self._tail], self.size, b"", self.size
@@ -93,7 +95,7 @@ class BodyTap:
             self._take(-surplus)
 
     def _take(self, count: int) -> bool:
-        """Have room for so many bytes more; False, and no more is kept, where there is none."""
+        """Have room for so many bytes more, or fewer; False, and no more is kept, where there is none."""
         room = self._room
         if room.used_bytes + count > room.max_bytes:
             self.cut = True

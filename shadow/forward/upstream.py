@@ -69,7 +69,7 @@ class Upstream(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether an idle connection is still open and silent: what the kernel knows, before the loop does."""
-        return not self._transport.is_closing() and not tells(self._descriptor, ARRIVED)
+        return not self._transport.is_closing() and not self.speaks()
 
     @property
     def flushed(self) -> bool:
