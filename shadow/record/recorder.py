@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 KEPT: Final = timedelta(days=KEPT_DAYS)
 SHUTDOWN_S: Final = 2.0  # for a batch that is being committed; the service waits a little longer for all of it
 ROOM_FOR_HEADS: Final = 1 << 20  # what the handoff holds fits into one batch, whatever it is cut into
+READ_BYTES: Final = 1 << 20  # of a request at once: a batch, which by default is read in stops and starts of 64 KiB
 
 
 @asynccontextmanager
@@ -157,7 +158,7 @@ def _client_keys(config: Config) -> ClientKeys | None:
 
 @asynccontextmanager
 async def _serving(app: web.Application, socket: Path) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, read_bufsize=READ_BYTES)
     await runner.setup()
     try:
         await web.UnixSite(runner, str(socket)).start()  # takes the place of a socket that a killed recorder left
