@@ -1,7 +1,8 @@
 """Who may see the recorder's pages and give commands: whoever has the token, and without one, this pod alone.
 
-A browser on this machine is not this pod. Pages that it shows may ask for any address: they say so in `Sec-Fetch-Site`
-(Fetch Metadata Request Headers, W3C), or come under a name of their own that leads here (DNS rebinding).
+A browser on this machine is not this pod. Pages that it shows may ask for any address: browsers say so in
+`Sec-Fetch-Site` (Fetch Metadata Request Headers, W3C), older ones in `Origin`. Or such a page comes under a name of its
+own that leads here (DNS rebinding): on loopback, metrics are not for it either.
 """
 
 from hmac import compare_digest
@@ -18,7 +19,7 @@ OWN_PAGES: Final = frozenset({"none", "same-origin"})  # typed or scripted, and 
 
 OTHERS_REACH_IT: Final = "Other machines reach this port: set admin.token_file, and who holds it is served this page.\n"
 ANOTHER_SITE: Final = "A page of another site asked for this in your browser.\n"
-ANOTHER_NAME: Final = "Ask for localhost or 127.0.0.1: without admin.token_file this port answers to no other name.\n"
+ANOTHER_NAME: Final = "Ask for localhost or 127.0.0.1: this port listens to this machine alone.\n"
 
 
 class Access:
@@ -41,13 +42,28 @@ class Access:
             return None
         return web.Response(status=401, text="This page asks for the token.\n", headers={"WWW-Authenticate": "Bearer"})
 
+    def refuse_metrics(self, request: web.Request) -> web.Response | None:
+        """The answer to a page of another site that asks for metrics; None for everybody else."""
+        if not self._admin.listen.loopback or _is_here(request.host):
+            return None
+        return web.Response(status=403, text=ANOTHER_NAME)
+
     def _reason(self, request: web.Request) -> str | None:
         """Why whoever has no token may not; None where none is asked for."""
         if not self._admin.listen.loopback:
             return OTHERS_REACH_IT
-        if request.method not in READING and request.headers.get("Sec-Fetch-Site", "none") not in OWN_PAGES:
+        if request.method not in READING and _is_of_another_site(request):
             return ANOTHER_SITE
         return None if _is_here(request.host) else ANOTHER_NAME
+
+
+def _is_of_another_site(request: web.Request) -> bool:
+    """Whether a page of one asked, by what the browser says of it. What is no browser says nothing."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in OWN_PAGES
+    own = f"http://{request.host}"
+    return request.headers.get("Origin", own) != own
 
 
 def _is_here(host: str) -> bool:

@@ -57,6 +57,8 @@ class Admin:
 
     async def _expose(self, request: web.Request) -> web.Response:
         """Both registries in one page; with the recorder down, the forwarder's alone, which says so."""
+        if (refused := self._access.refuse_metrics(request)) is not None:
+            return refused
         style = style_for(request.headers.get("Accept", ""))
         try:
             theirs = await self._recorder.metrics(style)

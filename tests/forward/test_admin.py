@@ -141,6 +141,9 @@ async def test_other_machines_need_a_token(tmp_path: Path) -> None:
         ("POST", {"Sec-Fetch-Site": "same-origin"}, 200),
         ("POST", {}, 200),
         ("GET", {"Sec-Fetch-Site": "cross-site"}, 200),  # a link to it: no other page can read the answer
+        ("POST", {"Origin": "https://evil.example"}, 403),  # a browser that does not tell the site
+        ("POST", {"Origin": "null"}, 403),
+        ("POST", {"Origin": "http://localhost:9090", "Host": "localhost:9090"}, 200),
         ("GET", {"Host": "evil.example:9090"}, 403),
         ("POST", {"Host": "evil.example"}, 403),
         ("GET", {"Host": "[::1"}, 403),
@@ -154,6 +157,15 @@ async def test_a_browser_acts_for_no_other(bench: Bench, method: str, headers: d
     async with aiohttp.ClientSession() as session, session.request(method, url, headers=headers) as answer:
         assert answer.status == status
     assert len(bench.inbox.requests) == (status == 200)
+
+
+async def test_metrics_are_for_no_other_name(bench: Bench) -> None:
+    """They name tenants: a page under a name that leads here must not read them. Health tells nothing."""
+    admin = f"http://127.0.0.1:{bench.forwarder.admin_port}"
+    for path, status in (("/metrics", 403), ("/-/healthy", 200), ("/-/ready", 200)):
+        headers = {"Host": "evil.example"}
+        async with aiohttp.ClientSession() as session, session.get(admin + path, headers=headers) as answer:
+            assert answer.status == status
 
 
 async def test_the_token_opens_the_rest(tmp_path: Path) -> None:
