@@ -125,7 +125,7 @@ def late_cost(exchange_id: str, cost: Cost, usage: Usage) -> Row:
 
 def nano_usd(usd: Decimal | None) -> tuple[int | None, str | None]:
     """An amount as whole nano-dollars, and as text where these do not say it exactly. Unknown where neither can."""
-    if usd is None or not usd.is_finite() or usd.adjusted() > _LARGEST:
+    if usd is None or not usd.is_finite() or (usd and usd.adjusted() > _LARGEST):
         return None, None
     try:
         scaled = _EXACT.scaleb(usd, NANO)

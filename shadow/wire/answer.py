@@ -126,10 +126,11 @@ def _read_events(answer: Assembly, reader: _Reader, parser: SSEParser, data: byt
     while at < len(data) and not parser.gave_up:
         at = run.follow(answer, parser, data, at)
         piece = data[at : run.stretch(data, at)]
-        for event in parser.feed(piece):
-            if not _read_event(answer, reader, event):
-                answer.note("malformed_event")
-        run.begin(piece)
+        unread = [event for event in parser.feed(piece) if not _read_event(answer, reader, event)]
+        if unread:
+            answer.note("malformed_event")
+        else:  # what an event of a run says besides its text was said by the one before, if that was read
+            run.begin(piece)
         at += len(piece)
     for event in parser.close() if ends else ():
         if not _read_event(answer, reader, event) and not cut:

@@ -172,6 +172,11 @@ def test_nano_dollars_are_rounded_half_to_even(amount: str, nano: int) -> None:
     assert nano_usd(Decimal(amount)) == (nano, str(Decimal(amount)))
 
 
+def test_nothing_is_nothing_however_it_is_written() -> None:
+    """A zero has no size, whatever its exponent says."""
+    assert nano_usd(Decimal("0E+30")) == (0, None)
+
+
 @pytest.mark.parametrize(
     "amount",
     [

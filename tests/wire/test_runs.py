@@ -46,6 +46,13 @@ def events(*documents: object) -> bytes:
     return b"".join(b"data: " + json.dumps(one, separators=COMPACT).encode() + b"\n\n" for one in documents)
 
 
+def test_no_run_begins_with_an_event_that_was_not_read() -> None:
+    """What the model is called would be missed: of a run, nobody looks at more than the text."""
+    body = events(*map(chunk, "abcd")).replace(b'"a"', b'"\x01"', 1)  # which no JSON text may hold as it is
+    assert read(body) == parsed(body)
+    assert read(body).response_model == "vendor/model"
+
+
 def test_of_a_run_two_events_are_parsed(documents: list[bytes]) -> None:
     """One that begins it, and one of its kind to try what the text in it is."""
     body = events(*[chunk(f"word{number} ") for number in range(100)])
