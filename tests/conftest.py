@@ -48,4 +48,5 @@ def nobody() -> Iterator[str]:
 def own_priority(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that give way would make the tests themselves wait for everybody else."""
     monkeypatch.setattr("os.nice", lambda _: 0)
+    monkeypatch.setattr("os.setpriority", lambda *_: None)
     monkeypatch.setattr("os.sched_setscheduler", lambda *_: None, raising=False)

@@ -37,9 +37,9 @@ def shadow(*arguments: str | Path, given: str | None = None) -> Result:
 
 @pytest.fixture
 def niceness(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """By how much commands lowered their priority."""
+    """To which priorities commands lowered their own."""
     lowered: list[int] = []
-    monkeypatch.setattr("os.nice", lowered.append)
+    monkeypatch.setattr("os.setpriority", lambda _which, _pid, priority: lowered.append(priority))
     return lowered
 
 

@@ -1,6 +1,5 @@
 """`shadow erase`: a tenant's rows and bodies, everywhere."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +25,8 @@ def erase(config_path: Path, tenant: str, yes: bool) -> None:
 
     Where the service runs, its recorder does it while traffic goes on; else this command does.
     """
+    import asyncio
+
     from shadow.cli.recorder import RecorderError
     from shadow.store.erasure import count
     from shadow.store.errors import StoreError
@@ -57,6 +58,8 @@ def erase(config_path: Path, tenant: str, yes: bool) -> None:
 
 def _in_clickhouse(settings: "ClickHouse", tenant: str) -> None:
     """Where the rows of many pods meet: after this pod's own, or they would be sent again."""
+    import asyncio
+
     from shadow.store.clickhouse.client import Client
     from shadow.store.clickhouse.erase import erase as erase_there
     from shadow.store.clickhouse.errors import ClickHouseError
@@ -76,6 +79,8 @@ def _in_clickhouse(settings: "ClickHouse", tenant: str) -> None:
 
 def _by_itself(config: "Config", tenant: str) -> None:
     """With a store of this process's own. Raises StoreError, also where another process has it open."""
+    import asyncio
+
     from shadow.store.erasure import refuse_in_use
     from shadow.store.hold import held
     from shadow.store.sqlite import SQLiteStore
@@ -94,6 +99,8 @@ def _by_itself(config: "Config", tenant: str) -> None:
 
 async def _by_recorder(config: "Config", tenant: str) -> bool:
     """Have the running recorder do it, and wait. False where no service runs. Raises RecorderError."""
+    import asyncio
+
     from shadow.cli.recorder import ASK_EVERY_S, RecorderError, running
 
     page = f"/-/erase?tenant={quote(tenant, safe='')}"

@@ -1,6 +1,5 @@
 """`shadow replay`: stored, consented requests to a candidate that was added later."""
 
-import asyncio
 import signal
 import sys
 from datetime import datetime
@@ -44,6 +43,8 @@ def replay(config_path: Path, candidate: str, since: datetime | None, limit: int
     \b
     shadow replay -c shadow.yaml --candidate ferry --since 7d --limit 500
     """
+    import asyncio
+
     from shadow.cli.recorder import AwayError, RecorderError
     from shadow.store.errors import StoreError
 
@@ -70,6 +71,8 @@ def replay(config_path: Path, candidate: str, since: datetime | None, limit: int
 
 async def _replay(config: "Config", order: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """The run once it is over, and whether it was interrupted."""
+    import asyncio
+
     from shadow.cli.recorder import ASK_EVERY_S, recorder
 
     interrupt = asyncio.Event()

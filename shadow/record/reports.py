@@ -15,6 +15,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from shadow.page import INSTALLED
+from shadow.priority import stand_back
 
 OPTIONS: Final = ("candidate", "by", "since", "until", "where")  # as of `shadow report`
 TIME_S: Final = 25.0  # the admin port waits a little longer
@@ -53,6 +54,7 @@ class Reports:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        stand_back(process.pid)  # as it will by itself, but from its first moment on
         try:
             out, told = await process.communicate()
         except asyncio.CancelledError:

@@ -334,8 +334,10 @@ def isolation(rounds: int, streams: int) -> None:
             measured.setdefault("nothing", []).append(bench.felt(plain))
             with stopped(calm.recorder_pid()):
                 measured.setdefault("recorder stopped", []).append(bench.felt(plain))
-            with reporting(calm):
-                measured.setdefault("a report running", []).append(bench.felt(plain))
+            with again_and_again(f"{sys.executable} -m shadow report --db {calm.store} --by tenant"):
+                measured.setdefault("report, command", []).append(bench.felt(plain))
+            with again_and_again(f"curl -s 'http://127.0.0.1:{calm.admin_port}/report.json?by=tenant'"):
+                measured.setdefault("report, page", []).append(bench.felt(plain))
             measured.setdefault("candidate floods", []).append(bench.felt(mirrored))
             settled_us(mirrored)
         dropped = flooded.metric("shadow_handoff_exchanges_total", result="dropped")
@@ -355,10 +357,9 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 @contextmanager
-def reporting(wire: Wire) -> Iterator[None]:
-    """Reports from a sidecar's store, one after another, in a process of their own."""
-    report = f"{sys.executable} -m shadow report --db {wire.store} --by tenant"
-    loop = f"while :; do {report} > /dev/null; done"
+def again_and_again(command: str) -> Iterator[None]:
+    """A command that makes a report, run without a pause."""
+    loop = f"while :; do {command} > /dev/null; done"
     process = subprocess.Popen(["sh", "-c", loop], env=environment(), start_new_session=True)  # noqa: S603, S607
     try:
         yield

@@ -90,6 +90,16 @@ async def test_a_report_that_takes_too_long_is_given_up(
     assert "takes too long" in await answer.text()
 
 
+async def test_a_report_gives_way_from_its_first_moment(
+    database: Path, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process loads modules for a tenth of a second before it could do so itself."""
+    behind: list[int] = []
+    monkeypatch.setattr("shadow.record.reports.stand_back", behind.append)
+    answer = await get(Reports(database, (sys.executable, "-c", "import os; print(os.getpid())")), "/")
+    assert behind == [int(await answer.text())]
+
+
 @pytest.mark.parametrize(
     ("accept", "style"),
     [("text/html,application/xhtml+xml,*/*;q=0.8", "html"), ("*/*", "text"), ("text/plain", "text"), ("", "text")],
