@@ -3,7 +3,7 @@
 The modules in the order in which rows are written, deleted and read:
 
     schema       the tables, as named migrations
-    summed       the part of them that is summed up while rows are written, by triggers
+    summed       the part of them that is summed up while rows are written
     migrations   brings a database to this release's schema, or says that it cannot be used
     errors       what can go wrong with a store
     limits       its bounds, each with its reason
@@ -15,6 +15,7 @@ The modules in the order in which rows are written, deleted and read:
     buckets      durations as log-spaced buckets: pure
     bodies       what is kept of prompts and answers
     spend        what each arm has spent of its budget on each UTC day
+    adding       adds rows, and counts them
     writes       what waits to be committed, and the statements that write it
     database     the file, through the one connection that writes to it
     writer       one task and one thread, through which everything is written

@@ -150,6 +150,7 @@ MIGRATIONS: Final = (
             "CREATE INDEX replays_odd ON replays (arm, anomalies, exchange_id) WHERE anomalies <> '[]'",
         ),
     ),
+    Migration("0009-rows-are-counted-by-who-adds-them", summed.NO_TRIGGERS_ON_ADDING),
 )
 
 

@@ -13,6 +13,7 @@ from typing import Final, Self, TypeVar
 from shadow.events import Event
 from shadow.exchange import Cost, Pending, Recorded, Replay, ReplayOutcome, Reservation, Usage
 from shadow.log import tell
+from shadow.store.adding import add_later
 from shadow.store.bodies import ANY, answer_rows, primary_rows
 from shadow.store.cap import Capped, cap
 from shadow.store.erasure import Erasure
@@ -26,7 +27,6 @@ from shadow.store.retention import Retention
 from shadow.store.rows import (
     COST_COLUMNS,
     COUNT_COLUMNS,
-    UNSENT_COLUMNS,
     Row,
     late_cost,
     pending_row,
@@ -48,10 +48,6 @@ END_SENT: Final = """UPDATE replays SET outcome = 'failed', reason = 'interrupte
 _LATE: Final = ", ".join(
     [*(f"{column} = ?" for column in COST_COLUMNS), *(f"{column} = coalesce(?, {column})" for column in COUNT_COLUMNS)]
 )
-# Not `OR IGNORE`, which would hold for what the triggers do, too.
-ADD_LATER: Final = f"""INSERT INTO replays ({", ".join(UNSENT_COLUMNS)}) SELECT {", ".join("?" * len(UNSENT_COLUMNS))}
-    WHERE EXISTS (SELECT 1 FROM exchanges WHERE exchange_id = ?)
-    AND NOT EXISTS (SELECT 1 FROM replays WHERE exchange_id = ? AND arm = ?)"""  # noqa: S608 (our own names)
 SET_COST: Final = f"UPDATE exchanges SET {_LATE} WHERE exchange_id = ? AND cost_source = 'unknown'"  # noqa: S608 (our own names)
 
 
@@ -121,7 +117,7 @@ class SQLiteStore:
         False, and nothing changes, where that arm has one, or the exchange is gone. Raises StoreError.
         """
         row = unsent_row(replay) if isinstance(replay, Replay) else pending_row(exchange_id, replay)
-        return await self._writer.chore(partial(_changed, statement=ADD_LATER, row=(*row, row[0], *row[:2])))
+        return await self._writer.chore(partial(add_later, row=row))
 
     async def mark_sent(self, exchange_id: str, arm: str, reservation: Reservation | None = None) -> None:
         """Commit that a pending replay is about to be sent, and what it holds of its arm's budget.
@@ -150,7 +146,7 @@ class SQLiteStore:
 
         False, and nothing changes, where the cost is known by now or the exchange is gone. Raises StoreError.
         """
-        return await self._writer.chore(partial(_changed, statement=SET_COST, row=late_cost(exchange_id, cost, usage)))
+        return await self._writer.chore(partial(_set_cost, row=late_cost(exchange_id, cost, usage)))
 
     async def recover(self) -> tuple[Ended, ...]:
         """End every pending replay: those not sent as dropped, those sent as failed; what they hold stays spent.
@@ -210,9 +206,8 @@ class SQLiteStore:
         await self._writer.close()
 
 
-def _changed(connection: sqlite3.Connection, statement: str, row: Row) -> bool:
-    """Execute a statement; whether it wrote its one row."""
-    return connection.execute(statement, row).rowcount == 1
+def _set_cost(connection: sqlite3.Connection, row: Row) -> bool:
+    return connection.execute(SET_COST, row).rowcount == 1
 
 
 def _end_pending(connection: sqlite3.Connection) -> tuple[Ended, ...]:

@@ -6,21 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from shadow.store.adding import add
 from shadow.store.bodies import ADD_ANSWER, ADD_BODIES
-from shadow.store.rows import ENDING_COLUMNS, EXCHANGE_COLUMNS, REPLAY_COLUMNS, UNSENT_COLUMNS, Row
+from shadow.store.rows import ENDING_COLUMNS, Row
 from shadow.store.spend import CHARGE, RELEASE, RESERVE, SPEND
 
 BODY_BYTES: Final = 16 << 10  # of bodies weigh as much as one row: a group of ordinary ones holds a few megabytes
 VARIABLES: Final = 500  # placeholders in one statement: SQLite's bound is 32,766, but long statements cost memory
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 (our own names)
-
-
-ADD_EXCHANGES: Final = _insert("exchanges", EXCHANGE_COLUMNS)
-ADD_REPLAYS: Final = _insert("replays", REPLAY_COLUMNS)
-ADD_UNSENT: Final = _insert("replays", UNSENT_COLUMNS)
 MARK_SENT: Final = "UPDATE replays SET sent_at = ? WHERE exchange_id = ? AND arm = ? AND outcome IS NULL"
 _ENDING: Final = ", ".join(f"{column} = ?" for column in ENDING_COLUMNS)
 SETTLE: Final = f"UPDATE replays SET {_ENDING} WHERE exchange_id = ? AND arm = ? AND outcome IS NULL"  # noqa: S608
@@ -63,10 +57,8 @@ def write(connection: sqlite3.Connection, group: Sequence[Write]) -> list[set[by
     exchanges = {row[0]: row for one, new in claimed for row in one.exchanges if row[0] in new}
     replays = {row[:2]: row for one, new in claimed for row in one.replays if row[0] in new}
     unsent = {row[:2]: row for one, new in claimed for row in one.unsent if row[0] in new}
+    add(connection, exchanges.values(), replays.values(), unsent.values())
     changes = (
-        (ADD_EXCHANGES, list(exchanges.values())),
-        (ADD_REPLAYS, list(replays.values())),
-        (ADD_UNSENT, list(unsent.values())),
         (MARK_SENT, [row for one in group for row in one.sent]),
         (SETTLE, [row for one in group for row in one.settled]),
         (ADD_BODIES, [row for one, new in claimed for row in one.bodies if row[0] in new]),

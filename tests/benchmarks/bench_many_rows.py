@@ -19,6 +19,7 @@ from pathlib import Path
 
 from shadow.store.files import open_database
 from shadow.store.sqlite import SQLiteStore
+from shadow.store.summed import FILL
 from tests.benchmarks.bench_store import recorded
 
 FIRST_MS = 1_780_000_000_000
@@ -54,6 +55,8 @@ def fill(path: Path, total: int) -> None:
             connection.execute(EXCHANGES, {"first": first, "last": min(total, first + STEP)})
             connection.execute(REPLAYS, (start_of(first),))
             connection.execute("COMMIT")
+        for statement in FILL:
+            connection.execute(statement)
 
 
 def start_of(number: int) -> bytes:

@@ -19,11 +19,11 @@ from shadow.exchange import Recorded
 from shadow.report import text
 from shadow.report.comparison import compare
 from shadow.report.totals import Dimension, Scope
+from shadow.store.adding import add
 from shadow.store.aggregates import read
 from shadow.store.files import open_database
 from shadow.store.ids import floor
 from shadow.store.rows import Row, rows
-from shadow.store.writes import ADD_EXCHANGES, ADD_REPLAYS
 from tests.report.population import BEGUN, exchange, observation, replay, usd
 
 TEMPLATES = 5000  # different pairs; the others repeat them under ids of their own
@@ -77,8 +77,7 @@ def make(path: Path, pairs: int) -> None:
         database.execute("PRAGMA synchronous = OFF")
         for exchanges, replays in batches(pairs):
             database.execute("BEGIN")
-            database.executemany(ADD_EXCHANGES, exchanges)
-            database.executemany(ADD_REPLAYS, replays)
+            add(database, exchanges, replays, ())
             database.execute("COMMIT")
     print(f"{pairs:,} pairs, {path.stat().st_size / 1e6:,.0f} MB", flush=True)  # noqa: T201 (a script)
 

@@ -27,9 +27,9 @@ from shadow.exchange import (
     ReplayOutcome,
     Timings,
 )
+from shadow.store.adding import add
 from shadow.store.files import open_database
 from shadow.store.rows import rows
-from shadow.store.writes import ADD_EXCHANGES, ADD_REPLAYS, ADD_UNSENT
 
 BEGUN = 1_790_000_000.0  # 2026-09-21 13:33:20 UTC
 BATCH = 1000
@@ -117,9 +117,7 @@ def store(path: Path, recorded: Iterable[Recorded]) -> Path:
         while batch := list(islice(remaining, BATCH)):
             new = rows(batch)
             database.execute("BEGIN")
-            database.executemany(ADD_EXCHANGES, new.exchanges)
-            database.executemany(ADD_REPLAYS, new.replays)
-            database.executemany(ADD_UNSENT, new.unsent)
+            add(database, new.exchanges, new.replays, new.unsent)
             database.execute("COMMIT")
     return path
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from shadow.store.adding import ADD_EXCHANGES
 from shadow.store.errors import StoreError, Trouble
 from shadow.store.files import index_of, log_of, open_database
 from shadow.store.migrations import applied, migrate
 from shadow.store.rows import exchange_row
 from shadow.store.schema import MIGRATIONS, Migration
-from shadow.store.writes import ADD_EXCHANGES
 from tests.store.samples import recorded
 
 

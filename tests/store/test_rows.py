@@ -18,6 +18,7 @@ from shadow.exchange import (
     Rewrite,
     Usage,
 )
+from shadow.store.adding import ADD_EXCHANGES
 from shadow.store.buckets import bucket
 from shadow.store.ids import blob
 from shadow.store.migrations import migrate
@@ -35,7 +36,6 @@ from shadow.store.rows import (
     unsent_row,
     usd,
 )
-from shadow.store.writes import ADD_EXCHANGES
 from tests.store.samples import exchange, exchange_id, observation, recorded, replay
 
 

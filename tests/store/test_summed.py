@@ -11,25 +11,16 @@ import pytest
 
 from shadow.exchange import Pending, Recorded
 from shadow.report.totals import Scope, Totals
-from shadow.store import summed
+from shadow.store.adding import ADD_EXCHANGES, ADD_REPLAYS
 from shadow.store.aggregates import read
 from shadow.store.files import open_database
 from shadow.store.migrations import migrate
 from shadow.store.rows import rows
 from shadow.store.schema import MIGRATIONS
 from shadow.store.sums import Period
-from shadow.store.writes import ADD_EXCHANGES, ADD_REPLAYS
 from tests.report.population import BEGUN, exchange, mixed, observation, store
+from tests.store.sums import kept, made_anew
 
-KEPT = ("traffic", "outcomes", "pairs")
-# Arms and segments are numbered as they come: what is compared are their names.
-NAMED = {
-    "traffic": "s.tenant, s.feature, s.plan, s.model, t.* FROM traffic t JOIN segments s ON s.id = t.segment",
-    "outcomes": "a.arm, s.tenant, s.feature, s.plan, s.model, t.* FROM outcomes t "
-    "JOIN segments s ON s.id = t.segment JOIN arms a ON a.id = t.arm",
-    "pairs": "a.arm, s.tenant, s.feature, s.plan, s.model, t.* FROM pairs t "
-    "JOIN segments s ON s.id = t.segment JOIN arms a ON a.id = t.arm",
-}
 CHANGES = (
     "UPDATE exchanges SET cost_nano_usd = 5, cost_normalised_nano_usd = NULL WHERE exchange_id = ?",
     "UPDATE exchanges SET cost_nano_usd = NULL WHERE exchange_id = ?",
@@ -48,26 +39,6 @@ def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     waiting = [Recorded(exchange(BEGUN + n), observation(), (), (Pending("ferry", 0.5, n),)) for n in range(20)]
     with closing(open_database(store(tmp_path / "shadow.db", [*mixed(380, apart_s=100.0), *waiting]))) as opened:
         yield opened
-
-
-def kept(database: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
-    """The rows of the kept tables, with names in the place of numbers."""
-    found = {}
-    for table, query in NAMED.items():
-        names = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-        left = len(database.execute(f"SELECT {query} LIMIT 1").description) - len(names)
-        numbers = {left + names.index(name) for name in ("segment", "arm") if name in names}
-        every = database.execute(f"SELECT {query}").fetchall()
-        found[table] = sorted((tuple(v for at, v in enumerate(row) if at not in numbers) for row in every), key=repr)
-    return found
-
-
-def made_anew(database: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
-    for table in (*KEPT, "segments", "arms"):
-        database.execute(f"DELETE FROM {table}")  # noqa: S608 (our own names)
-    for statement in summed.FILL:
-        database.execute(statement)
-    return kept(database)
 
 
 @pytest.mark.parametrize("seed", range(5))
