@@ -23,6 +23,7 @@ The modules in the order in which exchanges meet them, then what runs beside:
     traces        sends spans to a collector
     spans         a model call as a span: pure
     metrics       what was stored and what became of replays
+    traffic       metrics of exchanges, by who asks which arm for which model
     pairs         metrics of replays beside their primaries
     series        counters and histograms as plain numbers, bounded whatever clients send
 

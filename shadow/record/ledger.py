@@ -8,8 +8,9 @@ from typing import Final, Protocol
 
 from shadow.exchange import Attribution, Recorded, Replay, Reservation
 from shadow.record.bodies import Keeper
-from shadow.record.metrics import Metrics, caller_of
+from shadow.record.metrics import Metrics
 from shadow.record.pairs import Primary
+from shadow.record.traffic import caller_of
 from shadow.store.errors import StoreError
 
 RETRY_S: Final = 1.0  # a full disk does not empty sooner; meanwhile the replay keeps its place and no other starts

@@ -4,33 +4,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from decimal import Decimal
 from enum import StrEnum
-from operator import attrgetter
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
 from shadow.config import METRICS
-from shadow.exchange import PRIMARY, Attribution, Bodies, Exchange, Observation, Recorded, Replay, ReplayOutcome, Usage
+from shadow.exchange import PRIMARY, Attribution, Bodies, Recorded, Replay, ReplayOutcome, Usage
 from shadow.exposition import PROMETHEUS, Style
 from shadow.mirror.arm import ArmState
 from shadow.mirror.circuit import State
 from shadow.mirror.reasons import REASONS
-from shadow.record.pairs import Caller, Pairs, Primary
+from shadow.record.pairs import Pairs, Primary
 from shadow.record.series import Counts, Labels, Spreads
+from shadow.record.traffic import Traffic, caller_of, tokens_of
 from shadow.store.cap import Capped
 from shadow.store.clickhouse.errors import Refusal
 from shadow.store.errors import Trouble
 from shadow.store.sqlite import Ended
 
-UNATTRIBUTED: Final = "unattributed"
-UNKNOWN: Final = "unknown"
 NO_REASON: Final = "none"
-
-KINDS: Final = ("input", "output", "cache_read_input", "cache_write_input", "reasoning_output")  # of tokens
-TOKENS: Final = attrgetter(*(f"{kind}_tokens" for kind in KINDS))
-
-TTFT_S: Final = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
-RESPONSE_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 RATIOS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 5.0)
 LAG_S: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
 
@@ -70,23 +62,11 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside every counter, which no dashboard reads
         self.registry = CollectorRegistry()
         self._series = series
-        self._define_traffic()
+        self._traffic = Traffic(self.registry, series)
         self._define_replays()
         self._define_store()
         self._of_arm(PRIMARY)
         self.expect(arms)
-
-    def _define_traffic(self) -> None:
-        callers = ("tenant", "feature")
-        self._exchanges = self._counts("shadow_exchanges", "Exchanges stored.", (), (*callers, "model"))
-        self._tokens = self._counts("shadow_tokens", "Tokens stored.", ("arm", "kind"), ("model",))
-        self._cost = self._counts("shadow_cost_usd", "Known cost stored, in US dollars.", ("arm",), callers)
-        self._cost_unknown = self._counts("shadow_cost_unknown", "Good answers whose cost is not known.", ("arm",))
-        self.delayed_cost = self._closed(
-            "shadow_delayed_cost", "Costs asked for after an answer was cut.", result=DelayedCost
-        )
-        self._ttft = self._spreads("shadow_ttft_seconds", "Time to first token.", TTFT_S, ("arm",), ("model",))
-        self._response = self._spreads("shadow_response_seconds", "Time to the end.", RESPONSE_S, ("arm",), ("model",))
 
     def _define_replays(self) -> None:
         self._replays = self._counts("shadow_replays", "Replays, by how they ended.", ("arm", "outcome", "reason"))
@@ -110,6 +90,9 @@ class Metrics:
         )
 
     def _define_store(self) -> None:
+        self.delayed_cost = self._closed(
+            "shadow_delayed_cost", "Costs asked for after an answer was cut.", result=DelayedCost
+        )
         self._store_lag = self._spreads("shadow_store_lag_seconds", "From an exchange's end to its commit.", LAG_S).of()
         self.store_errors = self._closed("shadow_store_errors", "Batches the store did not take.", trouble=Trouble)
         self.capped = self._closed(
@@ -170,7 +153,7 @@ class Metrics:
 
     def _of_arm(self, arm: str) -> None:
         """The series that the primary has as well."""
-        self._cost_unknown.of(arm)
+        self._traffic.cost_unknown.of(arm)
         for kept in KeptBodies:
             self.bodies.labels(arm, kept.value)
 
@@ -195,9 +178,9 @@ class Metrics:
         """Count a new exchange and those of its replays that ended at once."""
         exchange, seen = recorded.exchange, recorded.observation
         caller = caller_of(exchange.attribution)
-        model = seen.response_model or seen.request_model or UNKNOWN
-        self._exchanges.of(*caller, model).inc()
-        self._observed(PRIMARY, caller, exchange, seen)
+        segment = self._traffic.of(PRIMARY, caller, seen.response_model, seen.request_model)
+        segment.exchanges.inc()
+        segment.observed(exchange, seen)
         self._kept(PRIMARY, recorded.bodies)
         self._store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s), exchange.exchange_id)
         primary = Primary(caller)
@@ -208,23 +191,28 @@ class Metrics:
         """Count a replay, and what it tells beside its primary."""
         self._replays.of(replay.arm, replay.outcome.value, replay.reason or NO_REASON).inc()
         self._kept(replay.arm, replay.bodies)
-        if replay.exchange is None or replay.observation is None:
+        exchange, seen = replay.exchange, replay.observation
+        if exchange is None or seen is None:
             return
-        self._observed(replay.arm, primary.caller, replay.exchange, replay.observation)
+        self._traffic.of(replay.arm, primary.caller, seen.response_model, seen.request_model).observed(exchange, seen)
         self._pairs.ended(replay, primary)
-        usd = replay.observation.cost.usd
+        usd = seen.cost.usd
         if replay.outcome is ReplayOutcome.COMPLETED and usd is not None and primary.usd:
             self._cost_ratio.of(replay.arm).observe(float(usd / primary.usd), replay.exchange_id)
 
-    def came_late(self, who: Attribution, names: Iterable[str | None], before: Usage, now: Usage, usd: Decimal) -> None:
-        """Count the cost of an exchange that is stored already, and the tokens by which its usage has grown."""
-        model = next(filter(None, names), UNKNOWN)
-        counted = dict(_tokens(before))
-        for kind, tokens in _tokens(now):
-            if (more := tokens - counted.get(kind, 0)) > 0:
-                self._tokens.of(PRIMARY, kind, model).inc(more)
+    def came_late(
+        self, who: Attribution, names: tuple[str | None, str | None], before: Usage, now: Usage, usd: Decimal
+    ) -> None:
+        """Count the cost of an exchange that is stored already, and the tokens by which its usage has grown.
+
+        `names` are those of its model: the answer's, the request's.
+        """
+        segment = self._traffic.of(PRIMARY, caller_of(who), *names)
+        for (kind, counted), (_, tokens) in zip(tokens_of(before), tokens_of(now), strict=True):
+            if (more := (tokens or 0) - (counted or 0)) > 0:
+                segment.tokens(kind).inc(more)
         if usd >= 0:
-            self._cost.of(PRIMARY, *caller_of(who)).inc(float(usd))
+            segment.cost.inc(float(usd))
 
     def recovered(self, ended: Ended) -> None:
         """Count a replay of an earlier run."""
@@ -235,27 +223,3 @@ class Metrics:
             nothing = bodies.request is None and bodies.answer is None
             some = KeptBodies.WHOLE if bodies.whole else KeptBodies.PARTIAL
             self.bodies.labels(arm, (KeptBodies.UNREADABLE if nothing else some).value).inc()
-
-    def _observed(self, arm: str, caller: Caller, exchange: Exchange, seen: Observation) -> None:
-        if not seen.inference:
-            return
-        model = seen.response_model or seen.request_model or UNKNOWN
-        for kind, tokens in _tokens(seen.usage):
-            self._tokens.of(arm, kind, model).inc(tokens)
-        if seen.timings.ttft_s is not None:
-            self._ttft.of(arm, model).observe(seen.timings.ttft_s, exchange.exchange_id)
-        self._response.of(arm, model).observe(exchange.total_s, exchange.exchange_id)
-        if seen.cost.usd is not None and seen.cost.usd >= 0:
-            self._cost.of(arm, *caller).inc(float(seen.cost.usd))
-        elif seen.error_kind is None:
-            self._cost_unknown.of(arm).inc()
-
-
-def caller_of(who: Attribution) -> Caller:
-    """Tenant and feature as labels."""
-    return who.tenant or UNATTRIBUTED, who.feature or UNATTRIBUTED
-
-
-def _tokens(usage: Usage) -> list[tuple[str, int]]:
-    """Known, positive counts by kind."""
-    return [(kind, count) for kind, count in zip(KINDS, TOKENS(usage), strict=True) if count is not None and count > 0]

@@ -30,9 +30,10 @@ from shadow.mirror.reasons import Withheld
 from shadow.mirror.sampling import ASK_HEADER
 from shadow.record.bodies import Keeper
 from shadow.record.ledger import StoreLedger
-from shadow.record.metrics import Metrics, caller_of
+from shadow.record.metrics import Metrics
 from shadow.record.pairs import Primary
 from shadow.record.run import Order, Run, State
+from shadow.record.traffic import caller_of
 from shadow.store.errors import StoreError
 from shadow.store.ids import END, floor
 from shadow.store.stored import Stored, outstanding, stored
