@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from shadow.tasks import spawn
 from shadow.wire.observe import Read
 from shadow.wire.request import InferenceRequest
 
+AT_ONCE: Final = 100  # exchanges are read step by step: more are no faster, and lie in memory decoded
 IN_A_ROW: Final = 10  # exchanges; then the loop has its turn: answers of candidates are being timed on it
 
 Examined = tuple[Exchange, Read, Owed | None, Bodies | None]
@@ -58,7 +60,7 @@ class Inbox:
 
     attribution: BodyAttribution
     keeper: Keeper
-    read: Callable[[Exchange], Read]
+    read_all: Callable[[Sequence[Exchange]], Sequence[Read]]
     mirror: Mirror
     store: Store
     ledger: StoreLedger
@@ -102,15 +104,21 @@ class Inbox:
 
     def _examine(self, batch: bytes) -> list[Examined]:
         """In a thread: a large body, or the price catalogue at its first use, takes long."""
-        return list(map(self._examined, unpack(batch)))
+        examined: list[Examined] = []
+        arriving = unpack(batch)
+        while arrived := list(islice(arriving, AT_ONCE)):
+            examined += self._examined(arrived)
+        return examined
 
-    def _examined(self, arrived: Exchange) -> Examined:
-        """The exchange as it is recorded: from here on a credential is with what is owed, or nowhere."""
-        bare = arrived if arrived.credential is None else replace(arrived, credential=None)
-        read = self.read(bare)
-        exchange = self.attribution.complete(bare, read.request)
-        kept = self.keeper.of_primary(exchange, read)
-        return exchange, read, owed(exchange, read.observation, arrived.credential), kept
+    def _examined(self, arrived: Sequence[Exchange]) -> Iterable[Examined]:
+        """The exchanges as they are recorded: from here on a credential is with what is owed, or nowhere."""
+        credentials = [one.credential for one in arrived]
+        bare = [one if one.credential is None else replace(one, credential=None) for one in arrived]
+        reads = self.read_all(bare)
+        exchanges = [self.attribution.complete(one, read.request) for one, read in zip(bare, reads, strict=True)]
+        kept = map(self.keeper.of_primary, exchanges, reads)
+        debts = map(owed, exchanges, (read.observation for read in reads), credentials)
+        return zip(exchanges, reads, debts, kept, strict=True)
 
     async def _decide(self, examined: Sequence[Examined]) -> list[Decided]:
         decided: list[Decided] = []

@@ -36,7 +36,7 @@ from shadow.store.client_keys import used
 from shadow.store.errors import StoreError
 from shadow.store.sqlite import SQLiteStore
 from shadow.tasks import spawn
-from shadow.wire.observe import read
+from shadow.wire.observe import read_all
 from shadow.wire.prices import PriceBook
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def _mirroring(
             inbox = Inbox(
                 attribution=BodyAttribution(config.attribution, config.registry),
                 keeper=keeper,
-                read=partial(read, book=PriceBook.for_primary(config)),
+                read_all=partial(read_all, book=PriceBook.for_primary(config)),
                 mirror=mirror,
                 store=store,
                 ledger=ledger,

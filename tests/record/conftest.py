@@ -19,7 +19,7 @@ from shadow.record.attribution import BodyAttribution
 from shadow.record.inbox import Inbox
 from shadow.record.ledger import StoreLedger
 from shadow.record.metrics import Metrics
-from shadow.wire.observe import read
+from shadow.wire.observe import read_all
 from shadow.wire.prices import PriceBook
 from shadow.wire.request import InferenceRequest
 from tests.record.samples import KEEPS_NOTHING, FakeStore
@@ -84,7 +84,7 @@ def inbox(config: Config, store: FakeStore, mirror: FakeMirror, metrics: Metrics
     return Inbox(
         attribution=BodyAttribution(config.attribution, config.registry),
         keeper=KEEPS_NOTHING,
-        read=partial(read, book=PriceBook.for_primary(config)),
+        read_all=partial(read_all, book=PriceBook.for_primary(config)),
         mirror=mirror,
         store=store,
         ledger=StoreLedger(store, KEEPS_NOTHING, metrics, retry_s=0.001),

@@ -10,7 +10,7 @@ from shadow.exchange import Outcome, Pending, ReplayOutcome
 from shadow.frames import FrameError
 from shadow.record.bodies import Keeper
 from shadow.record.delayed_cost import Owed
-from shadow.record.inbox import Inbox
+from shadow.record.inbox import AT_ONCE, Inbox
 from shadow.record.metrics import Metrics
 from shadow.store.errors import StoreError, Trouble
 from tests.packing import packed
@@ -75,6 +75,19 @@ async def test_a_batch_is_stored_whole_or_not_at_all(inbox: Inbox, store: FakeSt
     assert store.added == {}
 
 
+async def test_the_frames_before_a_bad_one_are_not_stored_either(inbox: Inbox, store: FakeStore) -> None:
+    """Also where it is found only when those before it have been read."""
+    with pytest.raises(FrameError):
+        await inbox.take(batch(*range(AT_ONCE + 1))[:-1])
+    assert store.added == {}
+
+
+async def test_a_large_batch_is_stored_in_its_order(inbox: Inbox, store: FakeStore) -> None:
+    """However many are read at once, none is left out and none changes places."""
+    await inbox.take(batch(*range(2 * AT_ONCE + 1)))
+    assert [*store.added] == [exchange_id(number) for number in range(2 * AT_ONCE + 1)]
+
+
 async def test_the_callers_attribution_is_completed(inbox: Inbox, store: FakeStore) -> None:
     """What is stored is what all rules together found."""
     inbox = replace(inbox, attribution=Upper())  # type: ignore[arg-type]
@@ -110,7 +123,7 @@ def asking(inbox: Inbox, asked: Asked) -> Inbox:
 def cut(**changes: Any) -> bytes:
     """A stream that its client left, with the client's key."""
     plain = {"outcome": Outcome.CLIENT_CANCELLED, "response_headers": NAMED, "response_body": whole(b"data: {}\n\n")}
-    return packed(exchange(0, credential=KEY, **{**plain, **changes}))
+    return packed(exchange(0, **{"credential": KEY, **plain, **changes}))
 
 
 async def test_a_cost_that_is_owed_is_asked_for_once(asking: Inbox, asked: Asked) -> None:
@@ -141,6 +154,15 @@ async def test_a_key_goes_nowhere_else(asking: Inbox, store: FakeStore, mirror: 
     await asking.take(cut())
     recorded = store.added[exchange_id(0)]
     assert (recorded.exchange.credential, mirror.submitted[0].exchange.credential) == (None, None)
+
+
+async def test_a_key_stays_with_its_exchange(asking: Inbox, asked: Asked, store: FakeStore) -> None:
+    """Among others that are read with it, without a key or with another, which are owed nothing or something else."""
+    other = cut(exchange_id=exchange_id(3), credential="sk-or-v1-other")
+    await asking.take(batch(1) + cut() + batch(2) + other)
+    owed = [(one.exchange_id, one.credential) for one in asked.owed]
+    assert owed == [(exchange_id(0), KEY), (exchange_id(3), "sk-or-v1-other")]
+    assert {recorded.exchange.credential for recorded in store.added.values()} == {None}
 
 
 async def test_without_a_queue_a_key_is_let_go(inbox: Inbox, store: FakeStore) -> None:

@@ -21,7 +21,7 @@ from shadow.wire.assembly import MAX_TOOL_CALLS
 from shadow.wire.documents import WORD_CHARACTERS
 from shadow.wire.errors import ERROR_KINDS
 from shadow.wire.features import FEATURES
-from shadow.wire.observe import ANOMALIES, observe
+from shadow.wire.observe import ANOMALIES, Read, observe, read, read_all
 from shadow.wire.request import PATHS
 from shadow.wire.timings import NOTES
 from shadow.wire.usage import MAX_TOKENS
@@ -176,3 +176,18 @@ def test_any_json_does_not_raise(documents: list[Any], request_body: Any, path: 
     answer = b"".join(b"data: %s\n\n" % text for text in texts) if streamed else b"".join(texts[:1])
     source = exchange(answer, json.dumps(request_body).encode(), path=path)
     assert_bounded(observe(source, BOOK), source)
+
+
+GOOD = [exchange((SAMPLES / one["sample"]).read_bytes(), path=one.get("path", CHAT)) for one in EXPECTED]
+ANY = st.sampled_from([*GOOD, exchange(method="GET", path="/api/v1/models")]) | st.builds(damaged, st.randoms())
+
+
+def told(one: Read) -> tuple[Observation, str | None]:
+    """All that was read, comparable also where a request holds what does not equal itself (NaN)."""
+    return one.observation, one.request and json.dumps([*one.request[:-1], sorted(one.request.features)])
+
+
+@given(st.lists(ANY, max_size=12))
+def test_many_are_read_as_each_alone(exchanges: list[Exchange]) -> None:
+    """Whatever stands beside an exchange, good, damaged or no model call, changes nothing of what is read of it."""
+    assert list(map(told, read_all(exchanges, BOOK))) == [told(read(one, BOOK)) for one in exchanges]

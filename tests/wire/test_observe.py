@@ -1,12 +1,17 @@
 """`observe`: the facts of one exchange, whatever it is."""
 
 import gzip
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from shadow.exchange import UNKNOWN_COST, Body, Headers, Observation, Outcome
-from shadow.wire.observe import ANOMALIES, observe, read
+from shadow.exchange import UNKNOWN_COST, Body, Cost, Exchange, Headers, Observation, Outcome, Timings, Usage
+from shadow.wire.observe import ANOMALIES, observe, read, read_all
+from shadow.wire.prices import PriceBook
+from shadow.wire.usage import Reported
 from tests import recorded
 from tests.wire.exchanges import BOOK, chunk, exchange, from_recording, seen, stream
 
@@ -197,3 +202,55 @@ def test_who_paid_is_told(said: str, byok: bool | None) -> None:
     """OpenRouter says whether a provider key of the caller's own was used."""
     usage = f'{{"choices":[],"usage":{{"prompt_tokens":3,"completion_tokens":1,"cost":0.1,"is_byok":{said}}}}}'
     assert seen(usage.encode()).byok is byok
+
+
+NO_CALL = exchange(b'{"data": []}', method="GET", path="/api/v1/models")
+
+
+def asked_of(model: str, user: str = "") -> Exchange:
+    """An answered call of a model."""
+    return exchange(stream(chunk("Hi", finish="stop")), {"model": model, "user": user})
+
+
+def test_many_are_read_in_their_order() -> None:
+    """Model calls and what is none, mixed: each has its own facts, at its own place."""
+    reads = read_all([NO_CALL, asked_of("m-1"), NO_CALL, asked_of("m-2")], BOOK)
+    found = [(one.observation.inference, one.observation.request_model) for one in reads]
+    assert found == [(False, None), (True, "m-1"), (False, None), (True, "m-2")]
+
+
+def test_of_none_there_is_nothing_to_read() -> None:
+    """No exchanges, no facts."""
+    assert read_all([], BOOK) == []
+
+
+class Faulty(PriceBook):
+    """A book with a mistake in it that one model meets."""
+
+    def cost(
+        self, usage: Usage, models: Sequence[str | None], at: datetime, reported: Reported | None = None, **how: Any
+    ) -> Cost:
+        if "faulty" in models:
+            raise ZeroDivisionError
+        return super().cost(usage, models, at, reported, **how)
+
+
+FAULTY = Faulty({}, None, openrouter=True)
+
+
+def test_a_mistake_costs_the_facts_of_its_exchange_only() -> None:
+    """Those among which it is read are whole; of its own it is known that it was a call, when, and what was asked."""
+    good, odd = [asked_of("m-1"), NO_CALL, asked_of("m-2")], asked_of("faulty", user="acme")
+    first, failed, *others = read_all([good[0], odd, *good[1:]], FAULTY)
+    assert [first, *others] == [read(one, BOOK) for one in good]
+    facts = Observation(inference=True, timings=Timings(first_byte_s=0.1, total_s=2.0), anomalies=("reader_failed",))
+    assert failed.observation == facts
+    assert failed.request is not None
+    assert failed.request.body == {"model": "faulty", "user": "acme"}
+
+
+def test_a_mistake_is_logged_once_for_each_that_meets_it(caplog: pytest.LogCaptureFixture) -> None:
+    """No later step is tried for an exchange that one has failed for."""
+    read_all([asked_of("faulty"), asked_of("m"), asked_of("faulty")], FAULTY)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert caplog.text.count("ZeroDivisionError") == 2
