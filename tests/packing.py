@@ -1,12 +1,9 @@
 """Exchanges as frames, for tests of whoever reads frames: the forwarder packs without making an Exchange first."""
 
-from array import array
-from dataclasses import fields
+from itertools import starmap
 
 from shadow.exchange import Exchange
-from shadow.frames import Frame, join, pack
-
-APART = ("request_body", "response_body", "arrivals")
+from shadow.frames import ARRIVAL, FACTS, Frame, join, pack, written
 
 
 def packed(exchange: Exchange) -> bytes:
@@ -16,14 +13,14 @@ def packed(exchange: Exchange) -> bytes:
 
 def frame(exchange: Exchange) -> Frame:
     """The frame of an exchange."""
-    facts = {one.name: getattr(exchange, one.name) for one in fields(exchange) if one.name not in APART}
-    if exchange.credential is None:
-        del facts["credential"]
+    facts: list[object] = [getattr(exchange, name) for name in FACTS]
+    facts[FACTS.index("attribution")] = written(exchange.attribution)
+    if exchange.credential is not None:
+        facts.append(exchange.credential)
     request, response = exchange.request_body, exchange.response_body
     return pack(
-        facts,
+        tuple(facts),
         ([request.head], len(request.head), request.tail, request.size),
         ([response.head], len(response.head), response.tail, response.size),
-        array("Q", [end for end, _ in exchange.arrivals]),
-        array("d", [at_s for _, at_s in exchange.arrivals]),
+        b"".join(starmap(ARRIVAL.pack, exchange.arrivals)),
     )

@@ -65,7 +65,7 @@ def test_garbage_is_refused(garbage: bytes) -> None:
 
 @given(exchanges)
 def test_a_frame_without_a_credential_has_no_place_for_one(exchange: Exchange) -> None:
-    """Where no key is entrusted, the frame's head ends with the facts: not even a null stands for one."""
+    """Where no key is entrusted, what is stated ends with the facts: not even a null stands for one."""
     frame = packed(replace(exchange, credential=None))
     size, *_ = LENGTHS.unpack_from(frame)
-    assert len(orjson.loads(frame[LENGTHS.size :][:size])) == 4 + len(FACTS)
+    assert len(orjson.loads(frame[LENGTHS.size :][:size])) == len(FACTS)

@@ -14,6 +14,7 @@ from shadow.config import AttributionRules, Rule
 from shadow.exchange import Attribution
 from shadow.fingerprint import fingerprint
 from shadow.forward.heads import Fields
+from shadow.frames import written
 
 VALUE_CHARACTERS: Final = 256  # a name of a tenant or feature; longer ones would only fill rows and metrics
 KNOWN: Final = 1024  # callers whose attribution is remembered: a few keys × tenants × features
@@ -29,7 +30,7 @@ class Caller(NamedTuple):
     """Who asks, and for what, in each form in which it is needed: made once for a caller who asks again."""
 
     attribution: Attribution
-    written: orjson.Fragment  # the same as JSON, for the record
+    written: orjson.Fragment  # the same as a frame states it
     tags: list[tuple[bytes, bytes]]  # a header's lower-case name, and the line that carries the value upstream
 
 
@@ -87,7 +88,7 @@ class Attributor:
             for name, value in zip(self._tag_names, (tenant, feature), strict=True)
             if name and value is not None
         ]
-        return Caller(attribution, orjson.Fragment(orjson.dumps(attribution)), tags)
+        return Caller(attribution, written(attribution), tags)
 
 
 def api_key(fields: Fields) -> str | None:

@@ -1,18 +1,18 @@
 """The bounded copy of one exchange while it passes. Nothing here awaits, and nothing here can fail the request."""
 
-from array import array
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from shadow.exchange import PRIMARY, Outcome
 from shadow.forward.headers import KEPT_OF_ANSWER, kept, kept_of_request
 from shadow.forward.heads import Fields
-from shadow.frames import Captured, Frame, Piece, pack
+from shadow.frames import ARRIVAL, Captured, Frame, Piece, pack
 
 TAIL_BYTES: Final = 64 << 10  # the last events of a stream, its usage among them, survive any length of answer
 IN_FLIGHT_MAX_BYTES: Final = 128 << 20  # 2,000 streams of 64 KiB; captures past it are cut, requests go on
 MAX_ARRIVALS: Final = 20_000  # as many chunks as a very long answer has tokens; 16 bytes each
+MAX_ARRIVAL_BYTES: Final = MAX_ARRIVALS * ARRIVAL.size
 BLOCK_BYTES: Final = 8 << 10  # a few network chunks; of the last block, an eighth may be unused
 PATH_CHARACTERS: Final = 2048  # paths of any API fit; a hostile one of 64 KiB does not fill the store
 METHOD_CHARACTERS: Final = 32
@@ -113,7 +113,7 @@ class Capture:
     """
 
     __slots__ = (
-        "_answer_fields", "_attribution", "_ends", "_sent_at", "_times", "_total_s", "fields",
+        "_answer_fields", "_arrivals", "_attribution", "_sent_at", "_total_s", "fields",
         "method", "overhead_s", "request", "response", "started_at", "status", "target", "told",
     )  # fmt: skip
 
@@ -131,8 +131,7 @@ class Capture:
         self._sent_at = at
         self._answer_fields: Fields = {}
         self._total_s: float | None = None
-        self._ends = array("Q")
-        self._times = array("d")
+        self._arrivals = bytearray()  # packed
 
     def sent(self, at: float) -> None:
         """The request's head is on its way: all timings count from now."""
@@ -145,9 +144,8 @@ class Capture:
 
     def response_chunk(self, chunk: bytes, at: float) -> None:
         """A chunk of the answer's body, before it goes on to the client."""
-        if len(self._ends) < MAX_ARRIVALS:
-            self._times.append(at - self._sent_at)
-            self._ends.append(self.response.size + len(chunk))
+        if len(self._arrivals) < MAX_ARRIVAL_BYTES:
+            self._arrivals += ARRIVAL.pack(self.response.size + len(chunk), at - self._sent_at)
         self.response.feed(chunk)
 
     def ended(self, at: float) -> None:
@@ -162,24 +160,24 @@ class Capture:
     def packed(self, exchange_id: str, outcome: Outcome, failure: str | None, credential: str | None = None) -> Frame:
         """The exchange, which has ended, as a frame for the recorder."""
         path = self.target.partition(b"?")[0][: PATH_CHARACTERS * 4]
-        facts: dict[str, Any] = {
-            "exchange_id": exchange_id,
-            "arm": PRIMARY,
-            "started_at": self.started_at,
-            "method": self.method[:METHOD_CHARACTERS].decode("latin-1"),
-            "path": path.decode("utf-8", "replace")[:PATH_CHARACTERS],
-            "attribution": self._attribution,
-            "request_headers": kept_of_request(self.fields),
-            "outcome": outcome,
-            "status": self.status,
-            "response_headers": kept(self._answer_fields, KEPT_OF_ANSWER),
-            "first_byte_s": self._times[0] if self._times else None,
-            "total_s": self._total_s,
-            "failure": failure,
-        }
+        facts: tuple[object, ...] = (
+            exchange_id,
+            PRIMARY,
+            self.started_at,
+            self.method[:METHOD_CHARACTERS].decode("latin-1"),
+            path.decode("utf-8", "replace")[:PATH_CHARACTERS],
+            self._attribution,
+            kept_of_request(self.fields),
+            outcome,
+            self.status,
+            kept(self._answer_fields, KEPT_OF_ANSWER),
+            ARRIVAL.unpack_from(self._arrivals)[1] if self._arrivals else None,
+            self._total_s,
+            failure,
+        )
         if credential is not None:
-            facts["credential"] = credential
-        return pack(facts, self.request.kept(), self.response.kept(), self._ends, self._times)
+            facts += (credential,)
+        return pack(facts, self.request.kept(), self.response.kept(), self._arrivals)
 
     def release(self) -> None:
         """Forget the bodies and give their room back."""

@@ -1,19 +1,18 @@
 """The bounded copy of one exchange."""
 
-import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.exchange import Attribution, Body, Exchange, Outcome
 from shadow.forward.tap import MAX_ARRIVALS, BodyTap, Capture, Room
-from shadow.frames import join, unpack
+from shadow.frames import join, unpack, written
 
 FIELDS = {b"authorization": b"Bearer k", b"user-agent": b"caf\xe9"}
 
 
 def capture(room: Room | None = None) -> Capture:
     """Of a request that arrived when the clock showed 10 s."""
-    acme = orjson.Fragment(orjson.dumps(Attribution("acme")))
+    acme = written(Attribution("acme"))
     return Capture(1.0, b"POST", b"/v1/chat?k=1", FIELDS, acme, room or Room(1000), 10.0)
 
 
