@@ -89,12 +89,13 @@ class Inbox:
         """
         decided = await self._decide(await asyncio.to_thread(self._examine, batch))
         new = await self.store.add([recorded for recorded, _, _ in decided])
+        committed_at = self.clock()
         for number, (recorded, plans, debt) in enumerate(decided, 1):
             if number % IN_A_ROW == 0:
                 await asyncio.sleep(0)
             if recorded.exchange.exchange_id in new:
                 new.discard(recorded.exchange.exchange_id)
-                self.metrics.stored(recorded, self.clock())
+                self.metrics.stored(recorded, committed_at)
                 if self.traces is not None:
                     self.traces.stored(recorded)
                 self.ledger.expect(recorded)
@@ -123,17 +124,18 @@ class Inbox:
     async def _decide(self, examined: Sequence[Examined]) -> list[Decided]:
         decided: list[Decided] = []
         for number, (exchange, read, debt, kept) in enumerate(examined, 1):
-            decided.append((*self._decided(exchange, read, kept), debt))
+            ended, plans = self.mirror.decide(exchange, read.observation, read.request)
+            recorded = Recorded(exchange, read.observation, ended, tuple(map(_pending, plans)), kept)
+            decided.append((recorded, plans, debt))
             if number % IN_A_ROW == 0:
                 await asyncio.sleep(0)
         return decided
-
-    def _decided(self, exchange: Exchange, read: Read, kept: Bodies | None) -> tuple[Recorded, tuple[Planned, ...]]:
-        ended, plans = self.mirror.decide(exchange, read.observation, read.request)
-        pending = tuple(Pending(planned.arm, planned.probability, planned.conversation) for planned in plans)
-        return Recorded(exchange, read.observation, ended, pending, kept), plans
 
     def _submit(self, plans: Sequence[Planned]) -> None:
         for planned in plans:
             if (dropped := self.mirror.submit(planned)) is not None:
                 spawn(self.ledger.settle(dropped), "settle-dropped")
+
+
+def _pending(planned: Planned) -> Pending:
+    return Pending(planned.arm, planned.probability, planned.conversation)

@@ -81,7 +81,7 @@ class _Call:
     answered: Mapping[str, str] = field(init=False)  # the response's
     from_cache: bool = field(init=False)
     reading: Reading = field(init=False)
-    arrivals: Arrivals = field(init=False)  # of the decoded bytes, which are not kept: they may be as many as 8 MiB
+    arrivals: Arrivals = field(init=False)  # of the decoded bytes
     usage: Usage = field(init=False)
     stated: Reported | None = field(init=False)
     cost: Cost = field(init=False)
