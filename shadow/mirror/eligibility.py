@@ -201,18 +201,17 @@ def _of_messages(messages: object) -> Ineligible | None:
     if not isinstance(messages, list) or not messages:
         return Ineligible.MESSAGE_SHAPE
     for message in messages:
-        if (reason := _of_message(message)) is not None:
+        if not isinstance(message, dict) or message.get("role") not in ROLES:
+            return Ineligible.MESSAGE_SHAPE
+        content = message.get("content")
+        if len(message) == 2 and isinstance(content, str):  # as most of every conversation
+            continue
+        if (reason := _of_others(message) or _of_content(content)) is not None:
             return reason
     return None
 
 
-def _of_message(message: object) -> Ineligible | None:
-    if not isinstance(message, dict) or message.get("role") not in ROLES:
-        return Ineligible.MESSAGE_SHAPE
-    content = message.get("content")
-    plain = len(message) == 2 and content is not None  # as most of every conversation
-    if not plain and (reason := _of_others(message)) is not None:
-        return reason
+def _of_content(content: object) -> Ineligible | None:
     if content is None or isinstance(content, str):
         return None
     if not isinstance(content, list):

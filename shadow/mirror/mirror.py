@@ -20,7 +20,7 @@ from shadow.log import tell, where
 from shadow.mirror import eligibility
 from shadow.mirror.arm import Arm, ArmState, KeyUnavailableError, state_of
 from shadow.mirror.client_keys import ClientKeys
-from shadow.mirror.decision import Considered, decide
+from shadow.mirror.decision import Considered, Moment, decide
 from shadow.mirror.performer import Ledger, Performer
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Dropped, Failed, Ineligible
@@ -119,11 +119,7 @@ class Mirror:
             return (), ()
         if self._client_keys is not None and header(exchange.request_headers, eligibility.REPLAY_HEADER) is None:
             self._client_keys.note(exchange.attribution.key_fingerprint)
-        try:
-            considered: Considered | Ineligible | None = self._consider(exchange, observation, request)
-        except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
-            tell(Event.EXCHANGE_UNCONSIDERED, error=where(error), exchange_id=exchange.exchange_id)
-            considered = None
+        considered = self._considered(exchange, observation, request, self._retries)
         ended: list[Replay] = []
         planned: list[Planned] = []
         for arm in self._arms.values():
@@ -138,11 +134,7 @@ class Mirror:
         self, name: str, exchange: Exchange, observation: Observation, request: InferenceRequest | None
     ) -> Replay | Planned:
         """As `decide`, for one arm and an exchange that was stored before: what it would be now. Never raises."""
-        try:
-            considered: Considered | Ineligible | None = self._considered(exchange, observation, request)
-        except Exception as error:  # noqa: BLE001 (one odd request must not stop the replay of others)
-            tell(Event.EXCHANGE_UNCONSIDERED, error=where(error), exchange_id=exchange.exchange_id)
-            considered = None
+        considered = self._considered(exchange, observation, request, retries=None)
         return self._decide_for(self._arms[name], exchange, considered)
 
     def submit(self, planned: Planned) -> Replay | None:
@@ -156,34 +148,36 @@ class Mirror:
         self._employ(arm)
         return None
 
-    def _consider(
-        self, exchange: Exchange, observation: Observation, request: InferenceRequest | None
-    ) -> Considered | Ineligible:
-        considered = self._considered(exchange, observation, request)
-        if isinstance(considered, Considered) and self._retries.is_retry(exchange):
-            return Ineligible.CLIENT_RETRY
-        return considered
-
     def _considered(
-        self, exchange: Exchange, observation: Observation, request: InferenceRequest | None
-    ) -> Considered | Ineligible:
-        reason = eligibility.of_exchange(exchange, observation)
-        if reason is not None:
-            return reason
-        reason = eligibility.of_request(request, observation)
-        if reason is not None or request is None:
-            return reason or Ineligible.UNREADABLE
-        return Considered(exchange, observation, request, wish(exchange))
+        self, exchange: Exchange, observation: Observation, request: InferenceRequest | None, retries: Retries | None
+    ) -> Considered | Ineligible | None:
+        """What the arms decide on, or why none may replay it; None where a mistake keeps that from being known.
+
+        `retries` is None for what was told from retries when it first came.
+        """
+        try:
+            reason = eligibility.of_exchange(exchange, observation) or eligibility.of_request(request, observation)
+            if reason is not None or request is None:
+                return reason or Ineligible.UNREADABLE
+            considered = Considered(exchange, observation, request, wish(exchange))
+            again = retries is not None and retries.is_retry(exchange)
+            return Ineligible.CLIENT_RETRY if again else considered
+        except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
+            tell(Event.EXCHANGE_UNCONSIDERED, error=where(error), exchange_id=exchange.exchange_id)
+            return None
 
     def _decide_for(self, arm: Arm, exchange: Exchange, considered: Considered | Ineligible | None) -> Replay | Planned:
         if isinstance(considered, Ineligible):
             return Replay(exchange.exchange_id, arm.name, ReplayOutcome.INELIGIBLE, considered.value)
         try:
             if considered is not None:
-                return decide(considered, arm, self._config, paused=self.paused, now=self._clock(), at=self._wall())
+                return decide(considered, arm, self._config, self._moment)
         except Exception as error:  # noqa: BLE001 (see above)
             tell(Event.EXCHANGE_UNDECIDED, arm=arm.name, error=where(error), exchange_id=exchange.exchange_id)
         return Replay(exchange.exchange_id, arm.name, ReplayOutcome.FAILED, Failed.INTERNAL.value)
+
+    def _moment(self) -> Moment:
+        return Moment(self.paused, self._clock(), self._wall())
 
     async def _look_at_key(self, control: Arm) -> None:
         """Say at the start that nothing will be replayed to the control, where that is so."""

@@ -8,7 +8,7 @@ import pytest
 
 from shadow.exchange import Exchange, Replay, ReplayOutcome
 from shadow.mirror.arm import Arm
-from shadow.mirror.decision import Considered, decide
+from shadow.mirror.decision import Considered, Moment, decide
 from shadow.mirror.planned import Planned
 from shadow.mirror.reasons import Ineligible, SampledOut, Withheld
 from shadow.mirror.sampling import wish
@@ -26,7 +26,7 @@ def considered(exchange: Exchange) -> Considered:
 def decided(settings, exchange=None, *, paused=False, now=0.0, rests_until=0.0):
     arm = Arm.of(settings.candidates[0])
     arm.rests_until = rests_until
-    return decide(considered(exchange or chat()), arm, settings, paused=paused, now=now, at=AT)
+    return decide(considered(exchange or chat()), arm, settings, lambda: Moment(paused, now, AT))
 
 
 DENIED = "consent_default: deny"
