@@ -175,21 +175,19 @@ class Metrics:
                 self.budget.labels(arm.arm).set(float(arm.budget_remaining_usd))
 
     def stored(self, recorded: Recorded, now: float) -> None:
-        """Count a new exchange and those of its replays that ended at once."""
+        """Count a new exchange and those of its replays that ended at once: nothing was sent of them."""
         exchange, seen = recorded.exchange, recorded.observation
-        caller = caller_of(exchange.attribution)
-        segment = self._traffic.of(PRIMARY, caller, seen.response_model, seen.request_model)
+        segment = self._traffic.of(PRIMARY, caller_of(exchange.attribution), seen.response_model, seen.request_model)
         segment.exchanges.inc()
         segment.observed(exchange, seen)
         self._kept(PRIMARY, recorded.bodies)
         self._store_lag.observe(max(0.0, now - exchange.started_at - exchange.total_s), exchange.exchange_id)
-        primary = Primary(caller)
         for replay in recorded.ended:
-            self.ended(replay, primary)
+            self._count(replay)
 
     def ended(self, replay: Replay, primary: Primary) -> None:
         """Count a replay, and what it tells beside its primary."""
-        self._replays.of(replay.arm, replay.outcome.value, replay.reason or NO_REASON).inc()
+        self._count(replay)
         self._kept(replay.arm, replay.bodies)
         exchange, seen = replay.exchange, replay.observation
         if exchange is None or seen is None:
@@ -216,7 +214,10 @@ class Metrics:
 
     def recovered(self, ended: Ended) -> None:
         """Count a replay of an earlier run."""
-        self._replays.of(ended.arm, ended.outcome.value, ended.reason).inc()
+        self._count(ended)
+
+    def _count(self, replay: Replay | Ended) -> None:
+        self._replays.of(replay.arm, replay.outcome.value, replay.reason or NO_REASON).inc()
 
     def _kept(self, arm: str, bodies: Bodies | None) -> None:
         if bodies is not None:

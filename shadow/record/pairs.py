@@ -4,12 +4,13 @@ What a candidate costs in all says little beside what the primary costs in all: 
 sides over the same exchanges, unweighted; `shadow report` weights by the chance with which each was drawn.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from shadow.exchange import Agreement, Replay, ReplayOutcome, record
+from shadow.exchange import Agreement, Replay, ReplayOutcome
 from shadow.record.series import Counts, Spreads
 from shadow.record.traffic import Caller
 
@@ -18,7 +19,7 @@ REPLAY_SIDE: Final = "replay"
 SIMILARITIES: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Primary:
     """What is remembered of an exchange while its replays run. None: not known."""
 
