@@ -45,7 +45,7 @@ class Considered:
 
 
 class Moment(NamedTuple):
-    """When something is decided. `now` is the mirror's clock, as the arm's times are, `at` is Unix time."""
+    """How things stand at a draw. `now` is the mirror's clock, as the arm's times are, `at` is Unix time."""
 
     paused: bool
     now: float
