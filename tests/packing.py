@@ -13,13 +13,16 @@ def packed(exchange: Exchange) -> bytes:
 
 def frame(exchange: Exchange) -> Frame:
     """The frame of an exchange."""
-    facts: list[object] = [getattr(exchange, name) for name in FACTS]
-    facts[FACTS.index("attribution")] = written(exchange.attribution)
-    if exchange.credential is not None:
-        facts.append(exchange.credential)
+    as_stated = {
+        "attribution": written(exchange.attribution),
+        "request_headers": dict(exchange.request_headers),
+        "response_headers": dict(exchange.response_headers),
+    }
+    facts = tuple(as_stated[name] if name in as_stated else getattr(exchange, name) for name in FACTS)
+    credential = () if exchange.credential is None else (exchange.credential,)
     request, response = exchange.request_body, exchange.response_body
     return pack(
-        tuple(facts),
+        facts + credential,
         ([request.head], len(request.head), request.tail, request.size),
         ([response.head], len(response.head), response.tail, response.size),
         b"".join(starmap(ARRIVAL.pack, exchange.arrivals)),

@@ -12,6 +12,7 @@ from shadow.frames import FACTS, LENGTHS, FrameError, unpack
 from tests.packing import packed
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+headers = st.dictionaries(texts, texts, max_size=3).map(lambda named: tuple(named.items()))
 offsets = st.floats(0, 1e6, allow_nan=False)
 bodies = st.builds(
     lambda head, tail, lost: Body(head, tail, len(head) + len(tail) + lost),
@@ -27,11 +28,11 @@ exchanges = st.builds(
     method=texts,
     path=texts,
     attribution=st.builds(Attribution, *[st.none() | texts] * 4),
-    request_headers=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
+    request_headers=headers,
     request_body=bodies,
     outcome=st.sampled_from(Outcome),
     status=st.none() | st.integers(100, 599),
-    response_headers=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
+    response_headers=headers,
     response_body=bodies,
     first_byte_s=st.none() | offsets,
     total_s=offsets,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from shadow.exchange import KEPT_REQUEST_HEADERS, KEPT_RESPONSE_HEADERS, Headers
+from shadow.exchange import KEPT_REQUEST_HEADERS, KEPT_RESPONSE_HEADERS
 from shadow.forward.heads import Fields
 
 OWN_PREFIX: Final = b"x-shadow-"
@@ -15,15 +15,17 @@ KEPT_OF_REQUEST: Final = {name.encode(): name for name in KEPT_REQUEST_HEADERS -
 KEPT_OF_ANSWER: Final = {name.encode(): name for name in KEPT_RESPONSE_HEADERS}
 
 
-def kept(fields: Fields, allowed: Mapping[bytes, str]) -> Headers:
+def kept(fields: Fields, allowed: Mapping[bytes, str]) -> dict[str, str]:
     """The headers on an allow-list as text, values bounded, for the record of the exchange."""
-    return tuple([(allowed[name], text(value)) for name, value in fields.items() if name in allowed])
+    return {allowed[name]: text(value) for name, value in fields.items() if name in allowed}
 
 
-def kept_of_request(fields: Fields) -> Headers:
+def kept_of_request(fields: Fields) -> dict[str, str]:
     """Those of a request; the one whose value is a secret stands there without it."""
     found = kept(fields, KEPT_OF_REQUEST)
-    return (*found, (PRESENT_ONLY.decode(), "present")) if PRESENT_ONLY in fields else found
+    if PRESENT_ONLY in fields:
+        found[PRESENT_ONLY.decode()] = "present"
+    return found
 
 
 def text(value: bytes) -> str:
