@@ -160,7 +160,7 @@ class Capture:
     def packed(self, exchange_id: str, outcome: Outcome, failure: str | None, credential: str | None = None) -> Frame:
         """The exchange, which has ended, as a frame for the recorder."""
         path = self.target.partition(b"?")[0][: PATH_CHARACTERS * 4]
-        facts: tuple[object, ...] = (
+        facts: tuple[object, ...] = (  # in the order of `frames.FACTS`
             exchange_id,
             PRIMARY,
             self.started_at,
