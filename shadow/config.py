@@ -41,7 +41,7 @@ Dialect = Literal[
 ]  # fmt: skip
 Promise = Literal["zdr", "no_data_collection", "no_distillation"]
 
-FRAME_HEAD_BYTES: Final = 512 << 10  # what a frame holds beside two bodies: 20,000 arrivals are 320 KB
+BESIDE_BODIES_BYTES: Final = 512 << 10  # what a frame holds beside two bodies: 20,000 arrivals are 320 KB
 
 ARM_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")  # a metric label and a column value: short and plain
 
@@ -378,7 +378,7 @@ class Config:
             raise ValueError(
                 "consent_default: write `allow` or `deny`: what holds for tenants the registry says nothing of"
             )
-        largest = 2 * self.capture.max_bytes + FRAME_HEAD_BYTES
+        largest = 2 * self.capture.max_bytes + BESIDE_BODIES_BYTES
         if self.handoff.max_bytes < largest:
             raise ValueError(
                 f"handoff: max_bytes must be at least {largest}, or an exchange with two bodies of "

@@ -1,10 +1,10 @@
 """How finished exchanges cross from the forwarder to the recorder: length-prefixed frames, many a batch.
 
-A frame is its LENGTHS, little-endian, then so many bytes of each part: FACTS as a JSON list, then the credential where
-one is entrusted; the request's body as it was captured, its first bytes and its last; the response's; and the
-arrivals, each an ARRIVAL. Both processes run the same release, so the format has no version; `unpack` raises
-`FrameError` on anything else. Headers are JSON objects: none is kept twice, and names that stand as keys are made into
-text once, which saves a sixth of all that `unpack` takes.
+A frame is its LENGTHS, then so many bytes of each part: FACTS as a JSON list, which ends with the credential where one
+is entrusted; the request's body as it was captured, its first bytes and its last; the response's; and the arrivals,
+each an ARRIVAL. Both processes run the same release, so the format has no version; `unpack` raises `FrameError` on
+anything else. Headers are JSON objects: none is kept twice, and orjson makes text of a name that is a key only once,
+which saves a sixth of all that `unpack` takes.
 """
 
 import struct
@@ -17,7 +17,7 @@ import orjson
 
 from shadow.exchange import Attribution, Body, Exchange, Outcome
 
-LENGTHS: Final = struct.Struct("<IIIIIIQQ")  # of the six parts; then of how many bytes each body was, kept or not
+LENGTHS: Final = struct.Struct("<IIIIIIQQ")  # of the six parts; then how many bytes each body had, kept or not
 ARRIVAL: Final = struct.Struct("<Qd")  # how many bytes of the answer's body were here, and after how many seconds
 FACTS: Final = (  # of an Exchange's fields those that are stated as JSON, in this order: named, they take twice as long
     *("exchange_id", "arm", "started_at", "method", "path", "attribution", "request_headers", "outcome", "status"),

@@ -109,7 +109,7 @@ class Capture:
     """One exchange while it passes: what is told of it, and when, as `at` by a clock of monotonic seconds.
 
     `started_at` is Unix time, `target` the one that the upstream knows, `fields` the request's headers, `attribution`
-    one as JSON. Besides what is copied, the relay notes here what metrics tell of the exchange.
+    one as a frame states it. Besides what is copied, the relay notes here what metrics tell of the exchange.
     """
 
     __slots__ = (

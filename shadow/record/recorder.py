@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 KEPT: Final = timedelta(days=KEPT_DAYS)
 SHUTDOWN_S: Final = 2.0  # for a batch that is being committed; the service waits a little longer for all of it
-ROOM_FOR_HEADS: Final = 1 << 20  # what the handoff holds fits into one batch, whatever it is cut into
+ROOM_TO_SPARE: Final = 1 << 20  # what the handoff holds fits into one batch, whatever it is cut into
 READ_BYTES: Final = 1 << 20  # of a request at once: a batch, which by default is read in stops and starts of 64 KiB
 
 
@@ -97,7 +97,7 @@ async def _mirroring(
             )
             reports, replays = Reports(config.store.path), StoredReplays(config, keeper, mirror, store, ledger, metrics)
             erasures = Erasures(store, shipped.landed if shipped else None)
-            largest_batch = config.handoff.max_bytes + ROOM_FOR_HEADS
+            largest_batch = config.handoff.max_bytes + ROOM_TO_SPARE
             pause = Pause(mirror, socket)
             app = application(inbox, mirror, pause, metrics, reports, erasures, replays, largest_batch)
             async with _serving(app, socket):
