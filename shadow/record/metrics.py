@@ -130,14 +130,12 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
 
-    def _counts(self, name: str, text: str, known: Labels, outside: Labels = ()) -> Counts:
-        """Counted with every exchange or replay, or with labels from outside. What is rare is the library's own."""
-        return Counts(self.registry, name, text, known, outside, self._series)
+    def _counts(self, name: str, text: str, known: Labels) -> Counts:
+        """Counted with every exchange or replay. What is rare is the library's own."""
+        return Counts(self.registry, name, text, known, (), self._series)
 
-    def _spreads(
-        self, name: str, text: str, bounds: Sequence[float], known: Labels = (), outside: Labels = ()
-    ) -> Spreads:
-        return Spreads(self.registry, name, text, bounds, known, outside, self._series)
+    def _spreads(self, name: str, text: str, bounds: Sequence[float], known: Labels = ()) -> Spreads:
+        return Spreads(self.registry, name, text, bounds, known, (), self._series)
 
     def expect(self, arms: Iterable[str]) -> None:
         """Have every series of these arms whose labels are ours."""
