@@ -1,7 +1,8 @@
 """Adds rows of exchanges and replays, and counts them: what `shadow.store.summed` keeps is true because of it.
 
 What is counted, and what of it is told apart, is said there in SQL; a test holds this to it. Exchanges, and the many
-replays that were never tried, are counted here, those of one kind together; replays that were tried one by one, there.
+replays that were never tried, are counted here, those of one kind together. Replays that were tried, and
+those that come later, are counted one by one, by the statements from there.
 """
 
 import sqlite3
@@ -33,6 +34,7 @@ def _insert(table: str, columns: Sequence[str]) -> str:
 ADD_EXCHANGES: Final = _insert("exchanges", EXCHANGE_COLUMNS)
 ADD_REPLAYS: Final = _insert("replays", REPLAY_COLUMNS)
 ADD_UNSENT: Final = _insert("replays", UNSENT_COLUMNS)
+# Not `OR IGNORE`, which would hold for what the triggers of `shadow.store.outbox` do, too.
 ADD_LATER: Final = f"""INSERT INTO replays ({", ".join(UNSENT_COLUMNS)}) SELECT {", ".join("?" * len(UNSENT_COLUMNS))}
     WHERE EXISTS (SELECT 1 FROM exchanges WHERE exchange_id = ?1)
     AND NOT EXISTS (SELECT 1 FROM replays WHERE exchange_id = ?1 AND arm = ?2)"""  # noqa: S608 (our own names)
@@ -48,8 +50,8 @@ COUNT_OUTCOMES: Final = f"""INSERT INTO outcomes SELECT s.id, ?5, a.id, ?7, ?8, 
     ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges,
     cost_known = cost_known + excluded.cost_known, cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd"""  # noqa: S608
 
-# Of an exchange: its segment and span, and its cost where that is known and can be believed.
-Place = tuple[Row, int | None]
+# Of an exchange, what its replays are counted by: its segment and span, and its cost where that may be summed.
+Primary = tuple[Row, int | None]
 
 _of_exchange: Final = itemgetter(
     *map(
@@ -73,8 +75,8 @@ def add(
     """
     untried = [row for row in unsent if _outcome(row) not in TRIED]
     tried = [row[:2] for row in (*replays, *(row for row in unsent if _outcome(row) in TRIED))]
-    traffic, places = _traffic(exchanges)
-    outcomes = _outcomes(untried, places)
+    traffic, primaries = _traffic(exchanges)
+    outcomes = _outcomes(untried, primaries)
     changes = (
         (ADD_EXCHANGES, exchanges),
         (ADD_REPLAYS, replays),
@@ -102,16 +104,16 @@ def add_later(connection: sqlite3.Connection, row: Row) -> bool:
     return True
 
 
-def _traffic(exchanges: Iterable[Row]) -> tuple[list[Row], dict[bytes, Place]]:
-    """What is added to the table, in the order of COUNT_TRAFFIC, and the places of the exchanges."""
+def _traffic(exchanges: Iterable[Row]) -> tuple[list[Row], dict[bytes, Primary]]:
+    """What is added to the table, in the order of COUNT_TRAFFIC, and what replays of the exchanges are counted by."""
     times: Counter[Row] = Counter()
     spent: Counter[Row] = Counter()
-    places: dict[bytes, Place] = {}
+    primaries: dict[bytes, Primary] = {}
     for row in exchanges:
         exchange_id, tenant, feature, plan, model, outcome, inference, error_kind, nano = _of_exchange(row)
         cost = nano if nano is not None and abs(nano) <= COST_MOST else None
         place: Row = (tenant or "", feature or "", plan or "", model or "", exchange_id[:SPAN_BYTES])
-        places[exchange_id] = place, cost
+        primaries[exchange_id] = place, cost
         known = (
             CALL * bool(inference)
             + WHOLE * (outcome == "complete")
@@ -124,20 +126,20 @@ def _traffic(exchanges: Iterable[Row]) -> tuple[list[Row], dict[bytes, Place]]:
         kind = (*place, known, error_kind or "")
         times[kind] += 1
         spent[kind] += cost or 0
-    return [(*kind, exchanges, spent[kind]) for kind, exchanges in times.items()], places
+    return [(*kind, count, spent[kind]) for kind, count in times.items()], primaries
 
 
-def _outcomes(replays: Iterable[Row], places: Mapping[bytes, Place]) -> list[Row]:
+def _outcomes(replays: Iterable[Row], primaries: Mapping[bytes, Primary]) -> list[Row]:
     """What is added to the table for replays that were not tried, in the order of COUNT_OUTCOMES."""
     times: Counter[Row] = Counter()
     known: Counter[Row] = Counter()
     spent: Counter[Row] = Counter()
     for row in replays:
         exchange_id, arm, outcome, reason, probability = _of_replay(row)
-        place, cost = places[exchange_id]
+        place, cost = primaries[exchange_id]
         possible = probability is not None and probability > 0 and reason != "consent"
         kind = (*place, arm, outcome or "", reason or "", possible)
         times[kind] += 1
         known[kind] += cost is not None
         spent[kind] += cost or 0
-    return [(*kind, exchanges, known[kind], spent[kind]) for kind, exchanges in times.items()]
+    return [(*kind, count, known[kind], spent[kind]) for kind, count in times.items()]

@@ -263,6 +263,7 @@ TRIGGERS: Final = (
     _trigger("replay_deleted", "BEFORE DELETE ON replays", *_REMOVE_REPLAY, _FORGET_OUTCOMES),
 )
 
+# Since migration 0009 whoever adds rows counts them. TRIGGERS are those of 0007, which is never edited again.
 NO_TRIGGERS_ON_ADDING: Final = ("DROP TRIGGER exchange_added", "DROP TRIGGER replay_added")
 
 # For rows that an earlier release wrote.

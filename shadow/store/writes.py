@@ -14,7 +14,6 @@ from shadow.store.spend import CHARGE, RELEASE, RESERVE, SPEND
 BODY_BYTES: Final = 16 << 10  # of bodies weigh as much as one row: a group of ordinary ones holds a few megabytes
 VARIABLES: Final = 500  # placeholders in one statement: SQLite's bound is 32,766, but long statements cost memory
 
-
 MARK_SENT: Final = "UPDATE replays SET sent_at = ? WHERE exchange_id = ? AND arm = ? AND outcome IS NULL"
 _ENDING: Final = ", ".join(f"{column} = ?" for column in ENDING_COLUMNS)
 SETTLE: Final = f"UPDATE replays SET {_ENDING} WHERE exchange_id = ? AND arm = ? AND outcome IS NULL"  # noqa: S608

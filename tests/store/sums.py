@@ -28,6 +28,7 @@ def kept(database: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
 
 
 def made_anew(database: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+    """The same, once all of it was forgotten and every row counted."""
     for table in (*KEPT, "segments", "arms"):
         database.execute(f"DELETE FROM {table}")  # noqa: S608 (our own names)
     for statement in summed.FILL:
