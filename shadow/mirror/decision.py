@@ -22,7 +22,7 @@ from shadow.mirror.sampling import Draw, conversation, draw, number_of, segment
 from shadow.mirror.worst_case import limited, worst_usd_of
 from shadow.wire.request import InferenceRequest
 
-# How nearly all replays end, at the rates that are used. `.value` is a function in Python, and takes 80 ns each time.
+# How every replay ends at a rate of 0. `.value` is a function in Python, and takes 80 ns each time.
 NOT_DRAWN: Final = SampledOut.NOT_DRAWN.value
 
 

@@ -211,20 +211,6 @@ def _of_messages(messages: object) -> Ineligible | None:
     return None
 
 
-def _of_content(content: object) -> Ineligible | None:
-    if content is None or isinstance(content, str):
-        return None
-    if not isinstance(content, list):
-        return Ineligible.MESSAGE_SHAPE
-    for part in content:
-        kind = part.get("type") if isinstance(part, dict) else None
-        if not isinstance(kind, str) or kind not in PARTS:
-            return Ineligible.MESSAGE_SHAPE
-        if kind in PART_REASONS:
-            return PART_REASONS[kind]
-    return None
-
-
 def _of_others(message: Mapping[str, Any]) -> Ineligible | None:
     """What fields besides role and content rule out."""
     if message.get("function_call"):
@@ -239,3 +225,17 @@ def _of_others(message: Mapping[str, Any]) -> Ineligible | None:
 
 def _encrypted(detail: object) -> bool:
     return isinstance(detail, dict) and detail.get("type") == "reasoning.encrypted"
+
+
+def _of_content(content: object) -> Ineligible | None:
+    if content is None or isinstance(content, str):
+        return None
+    if not isinstance(content, list):
+        return Ineligible.MESSAGE_SHAPE
+    for part in content:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(kind, str) or kind not in PARTS:
+            return Ineligible.MESSAGE_SHAPE
+        if kind in PART_REASONS:
+            return PART_REASONS[kind]
+    return None

@@ -159,9 +159,9 @@ class Mirror:
             reason = eligibility.of_exchange(exchange, observation) or eligibility.of_request(request, observation)
             if reason is not None or request is None:
                 return reason or Ineligible.UNREADABLE
-            considered = Considered(exchange, observation, request, wish(exchange))
-            again = retries is not None and retries.is_retry(exchange)
-            return Ineligible.CLIENT_RETRY if again else considered
+            if retries is not None and retries.is_retry(exchange):
+                return Ineligible.CLIENT_RETRY
+            return Considered(exchange, observation, request, wish(exchange))
         except Exception as error:  # noqa: BLE001 (one odd request must not stop the recording of any)
             tell(Event.EXCHANGE_UNCONSIDERED, error=where(error), exchange_id=exchange.exchange_id)
             return None
