@@ -5,7 +5,7 @@ The modules in the order in which exchanges meet them, then what runs beside:
     recorder      wires store, mirror, inbox and pages together, and takes them down in order
     memory        how much of its container's memory the recorder may take
     pages         what it answers on its socket: the inbox, its metrics, the pages that the admin port passes on
-    inbox         takes exchanges in: read, observed, decided on, committed; only then acknowledged
+    inbox         takes exchanges in: observed, attributed, decided on, committed; only then acknowledged
     attribution   who asks, completed by rules that look into the body: pure
     bodies        what is kept of prompts and answers
     redaction     takes out of them what the configured patterns match

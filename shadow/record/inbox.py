@@ -1,4 +1,4 @@
-"""Takes finished exchanges in: read, attributed, observed, decided on, committed; only then acknowledged."""
+"""Takes finished exchanges in: observed, attributed, decided on, committed; only then acknowledged."""
 
 import asyncio
 import time
