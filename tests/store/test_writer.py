@@ -198,21 +198,29 @@ async def test_a_database_that_is_removed_is_made_again(path: Path, caplog: pyte
 
 async def test_a_directory_that_comes_and_goes_is_survived(tmp_path: Path) -> None:
     """While the volume is away every caller is told so; when it is back, rows are stored again."""
-    volume = tmp_path / "volume"
+    disk, nothing, volume = tmp_path / "disk", tmp_path / "nothing", tmp_path / "volume"
+    disk.mkdir()
+    nothing.touch()
     path = volume / "shadow.db"
+    point(volume, disk)
     async with writing(path, Limits(checkpoint_pause_s=0)) as writer:
         await writer.submit(exchanges(0))
-        volume.rename(tmp_path / "away")
-        volume.touch()
+        point(volume, nothing)
         for number in range(1, 3):
             with pytest.raises(StoreError) as raised:
                 await writer.submit(exchanges(number))
             assert raised.value.trouble is Trouble.FAILED
             assert not await writer.empty_log()
-        volume.unlink()
-        (tmp_path / "away").rename(volume)
+        point(volume, disk)
         await writer.submit(exchanges(3))
     assert count(path) == 2
+
+
+def point(link: Path, target: Path) -> None:
+    """Have a link lead somewhere else, at once: the writer, which tries all the while, finds the one or the other."""
+    fresh = link.with_suffix(".fresh")
+    fresh.symlink_to(target)
+    fresh.replace(link)
 
 
 async def test_trouble_is_logged_when_it_begins_and_ends(path: Path, caplog: pytest.LogCaptureFixture) -> None:
