@@ -1,8 +1,8 @@
 """Adds rows of exchanges and replays, and counts them: what `shadow.store.summed` keeps is true because of it.
 
 What is counted, and what of it is told apart, is said there in SQL; a test holds this to it. Exchanges, and the many
-replays that were never tried, are counted here, those of one kind together. Replays that were tried, and
-those that come later, are counted one by one, by the statements from there.
+replays that were never tried, are counted here, those of one kind together. Replays that were tried, and those that
+come later, are counted one by one, by the statements from there.
 """
 
 import sqlite3
