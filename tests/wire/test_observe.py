@@ -1,6 +1,7 @@
 """`observe`: the facts of one exchange, whatever it is."""
 
 import gzip
+import tracemalloc
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -222,6 +223,25 @@ def test_many_are_read_in_their_order() -> None:
 def test_of_none_there_is_nothing_to_read() -> None:
     """No exchanges, no facts."""
     assert read_all([], BOOK) == []
+
+
+def test_large_answers_do_not_lie_in_memory_together() -> None:
+    """Compressed, fifty of four megabytes fit into one small batch: to read them takes no more than to read one."""
+    large = gzip.compress(b'{"model":"m","choices":[],"padding":"' + b"x" * (4 << 20) + b'"}')
+    coded = exchange(large, response_headers=(("content-encoding", "gzip"),))
+    one, many = peak_of_reading([coded]), peak_of_reading([coded] * 50)
+    assert many < 1.5 * one
+
+
+def peak_of_reading(exchanges: Sequence[Exchange]) -> int:
+    """The most memory that it takes, in bytes."""
+    tracemalloc.start()
+    try:
+        reads = read_all(exchanges, BOOK)
+        assert {one.observation.response_model for one in reads} == {"m"}
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 class Faulty(PriceBook):
