@@ -37,7 +37,8 @@ from tests.packing import packed
 
 EXCHANGES, RUNS, BATCH = 10_000, 2, 100
 FLOOR, THIN = 5, 40  # tenants, each with as many exchanges in a run as a floor has
-BUDGETS = {"ferry": Decimal("0.15"), "control": Decimal("0.05")}
+# Spent by some 150 replays: five failures in a row, which open ferry's circuit for the rest of a run, come later.
+BUDGETS = {"ferry": Decimal("0.05"), "control": Decimal("0.05")}
 FAULTS = (good,) * 12 + (fails, refuses, limits, redirects, babbles, truncates, resets, lies)
 
 
