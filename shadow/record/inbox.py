@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -24,7 +23,6 @@ from shadow.tasks import spawn
 from shadow.wire.observe import Read
 from shadow.wire.request import InferenceRequest
 
-AT_ONCE: Final = 100  # exchanges are read step by step: more are no faster, and lie in memory decoded
 IN_A_ROW: Final = 10  # exchanges; then the loop has its turn: answers of candidates are being timed on it
 
 Examined = tuple[Exchange, Read, Owed | None, Bodies | None]
@@ -104,22 +102,18 @@ class Inbox:
                     self.delayed.expect(debt)
 
     def _examine(self, batch: bytes) -> list[Examined]:
-        """In a thread: a large body, or the price catalogue at its first use, takes long."""
-        examined: list[Examined] = []
-        arriving = unpack(batch)
-        while arrived := list(islice(arriving, AT_ONCE)):
-            examined += self._examined(arrived)
-        return examined
+        """In a thread: a large body, or the price catalogue at its first use, takes long.
 
-    def _examined(self, arrived: Sequence[Exchange]) -> Iterable[Examined]:
-        """The exchanges as they are recorded: from here on a credential is with what is owed, or nowhere."""
+        From here on a credential is with what is owed, or nowhere.
+        """
+        arrived = list(unpack(batch))
         credentials = [one.credential for one in arrived]
         bare = [one if one.credential is None else replace(one, credential=None) for one in arrived]
         reads = self.read_all(bare)
         exchanges = [self.attribution.complete(one, read.request) for one, read in zip(bare, reads, strict=True)]
         kept = map(self.keeper.of_primary, exchanges, reads)
         debts = map(owed, exchanges, (read.observation for read in reads), credentials)
-        return zip(exchanges, reads, debts, kept, strict=True)
+        return list(zip(exchanges, reads, debts, kept, strict=True))
 
     async def _decide(self, examined: Sequence[Examined]) -> list[Decided]:
         decided: list[Decided] = []

@@ -29,6 +29,7 @@ PROVIDER_KEYS: Final = "provider_keys"
 CLIENT_TIMEOUTS: Final = ("x-stainless-read-timeout", "x-stainless-timeout")  # of the Python library; of the Node one
 NUMBER: Final = re.compile(r"\d{1,6}(\.\d{1,3})?")
 RESPONSE_CACHE_HIT: Final = "response_cache_hit"
+TOGETHER: Final = 100  # exchanges whose reading goes step by step: more are no faster
 # Of decoded answers, which lie in memory until all steps are taken: a batch of plain ones is hardly larger, but a few
 # kilobytes of compressed ones may each decode to megabytes.
 TOGETHER_BYTES: Final = 1 << 20
@@ -67,8 +68,7 @@ def read_all(exchanges: Iterable[Exchange], book: PriceBook) -> list[Read]:
     that takes turns. It takes a tenth off the reading of a batch of plain answers, a fifth off one of streams.
     """
     reads: list[Read] = []
-    for group in _groups(exchanges, book):
-        calls = [call for _, call in group if call is not None]
+    for group, calls in _groups(exchanges, book):
         for step in _STEPS:
             calls = _taken(step, calls)
         reads += starmap(_as_read, group)
@@ -82,8 +82,8 @@ class _Call:
     exchange: Exchange
     endpoint: Endpoint
     book: PriceBook
-    decoded: Decoded
     request: InferenceRequest | None = None
+    decoded: Decoded = field(init=False)
     asked: Mapping[str, str] = field(init=False)  # the request's headers by their names
     answered: Mapping[str, str] = field(init=False)  # the response's
     from_cache: bool = field(init=False)
@@ -95,27 +95,33 @@ class _Call:
     observation: Observation | None = None  # the last step's; None where one failed
 
 
-def _groups(exchanges: Iterable[Exchange], book: PriceBook) -> Iterator[list[tuple[Exchange, _Call | None]]]:
-    """Exchanges with their calls, yet to be read: as many as decode to TOGETHER_BYTES, the last one beyond that."""
+Group = tuple[list[tuple[Exchange, _Call | None]], list[_Call]]
+
+
+def _groups(exchanges: Iterable[Exchange], book: PriceBook) -> Iterator[Group]:
+    """Exchanges with what calls they are, and those calls whose answers are decoded: to be read together.
+
+    A group ends with the exchange at which its answers come to TOGETHER_BYTES, or it has TOGETHER of them.
+    """
     group: list[tuple[Exchange, _Call | None]] = []
+    calls: list[_Call] = []
     size = 0
     for exchange in exchanges:
         call = _begun(exchange, book)
         group.append((exchange, call))
-        size += 0 if call is None else len(call.decoded.head)
-        if size >= TOGETHER_BYTES:
-            yield group
-            group, size = [], 0
-    yield group
+        for one in _taken(_decode, [] if call is None else [call]):
+            calls.append(one)
+            size += len(one.decoded.head)
+        if size >= TOGETHER_BYTES or len(group) >= TOGETHER:
+            yield group, calls
+            group, calls, size = [], [], 0
+    yield group, calls
 
 
 def _begun(exchange: Exchange, book: PriceBook) -> _Call | None:
     """A call of which nothing is read yet; None for what is no model call."""
     endpoint = endpoint_of(exchange)
-    if endpoint is None:
-        return None
-    decoded = decode(exchange.response_body, encoding(exchange.response_headers), exchange.arrivals)
-    return _Call(exchange, endpoint, book, decoded)
+    return None if endpoint is None else _Call(exchange, endpoint, book)
 
 
 def _taken(step: Callable[[_Call], None], calls: list[_Call]) -> list[_Call]:
@@ -138,6 +144,11 @@ def _as_read(exchange: Exchange, call: _Call | None) -> Read:
     if call is None:
         return Read(None, Observation(timings=plain))
     return Read(call.request, Observation(inference=True, timings=plain, anomalies=(READER_FAILED,)))
+
+
+def _decode(call: _Call) -> None:
+    exchange = call.exchange
+    call.decoded = decode(exchange.response_body, encoding(exchange.response_headers), exchange.arrivals)
 
 
 def _read_request(call: _Call) -> None:

@@ -10,9 +10,10 @@ from shadow.exchange import Outcome, Pending, ReplayOutcome
 from shadow.frames import FrameError
 from shadow.record.bodies import Keeper
 from shadow.record.delayed_cost import Owed
-from shadow.record.inbox import AT_ONCE, Inbox
+from shadow.record.inbox import Inbox
 from shadow.record.metrics import Metrics
 from shadow.store.errors import StoreError, Trouble
+from shadow.wire.observe import TOGETHER
 from tests.packing import packed
 from tests.record.conftest import FakeMirror
 from tests.record.samples import ANSWER, JSON, FakeStore, exchange, exchange_id, sample, whole
@@ -78,14 +79,14 @@ async def test_a_batch_is_stored_whole_or_not_at_all(inbox: Inbox, store: FakeSt
 async def test_the_frames_before_a_bad_one_are_not_stored_either(inbox: Inbox, store: FakeStore) -> None:
     """Also where it is found only when those before it have been read."""
     with pytest.raises(FrameError):
-        await inbox.take(batch(*range(AT_ONCE + 1))[:-1])
+        await inbox.take(batch(*range(TOGETHER + 1))[:-1])
     assert store.added == {}
 
 
 async def test_a_large_batch_is_stored_in_its_order(inbox: Inbox, store: FakeStore) -> None:
     """However many are read at once, none is left out and none changes places."""
-    await inbox.take(batch(*range(2 * AT_ONCE + 1)))
-    assert [*store.added] == [exchange_id(number) for number in range(2 * AT_ONCE + 1)]
+    await inbox.take(batch(*range(2 * TOGETHER + 1)))
+    assert [*store.added] == [exchange_id(number) for number in range(2 * TOGETHER + 1)]
 
 
 async def test_the_callers_attribution_is_completed(inbox: Inbox, store: FakeStore) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from shadow.exchange import UNKNOWN_COST, Body, Cost, Exchange, Headers, Observation, Outcome, Timings, Usage
+from shadow.wire import decoding
+from shadow.wire.decoding import Decoded
 from shadow.wire.observe import ANOMALIES, observe, read, read_all
 from shadow.wire.prices import PriceBook
 from shadow.wire.usage import Reported
@@ -265,6 +267,21 @@ def test_a_mistake_costs_the_facts_of_its_exchange_only() -> None:
     assert [first, *others] == [read(one, BOOK) for one in good]
     facts = Observation(inference=True, timings=Timings(first_byte_s=0.1, total_s=2.0), anomalies=("reader_failed",))
     assert failed.observation == facts
+
+
+def test_a_mistake_in_decoding_is_one_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No memory, say: it costs the facts of its exchange, and not the batch in which that came."""
+
+    def decode(body: Body, *about: Any) -> Decoded:
+        if body.head == b"faulty":
+            raise MemoryError
+        return decoding.decode(body, *about)
+
+    monkeypatch.setattr("shadow.wire.observe.decode", decode)
+    good = [asked_of("m-1"), asked_of("m-2")]
+    first, failed, second = read_all([good[0], exchange(b"faulty"), good[1]], BOOK)
+    assert [first, second] == [read(one, BOOK) for one in good]
+    assert (failed.observation.inference, failed.observation.anomalies) == (True, ("reader_failed",))
 
 
 def test_a_mistake_is_logged_once_for_each_that_meets_it(caplog: pytest.LogCaptureFixture) -> None:
