@@ -7,7 +7,7 @@ drawn for no arm.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from shadow.config import Config, Control, Promise
 from shadow.exchange import Body, Exchange, Observation, Replay, ReplayOutcome, Rewrite
@@ -21,9 +21,6 @@ from shadow.mirror.rewrite import Rewritten, refusal, rewrite
 from shadow.mirror.sampling import Draw, conversation, draw, number_of, segment
 from shadow.mirror.worst_case import limited, worst_usd_of
 from shadow.wire.request import InferenceRequest
-
-# How every replay ends at a rate of 0. `.value` is a function in Python, and takes 80 ns each time.
-NOT_DRAWN: Final = SampledOut.NOT_DRAWN.value
 
 
 @dataclass(slots=True)
@@ -60,7 +57,7 @@ def decide(considered: Considered, arm: Arm, config: Config, moment: Callable[[]
         return _ended(exchange, arm, ReplayOutcome.INELIGIBLE, model)
     rate = arm.rates.of(exchange.attribution, considered.request.model)
     if not rate and considered.wish is None:  # neither a floor nor consent can change it
-        return Replay(exchange.exchange_id, arm.name, ReplayOutcome.SAMPLED_OUT, NOT_DRAWN, rate)
+        return _ended(exchange, arm, ReplayOutcome.SAMPLED_OUT, SampledOut.NOT_DRAWN, rate)
     paused, now, at = moment()
     consented = consents(config, exchange.attribution.tenant, arm.name)
     drawn = considered.wish or _drawn(considered, arm, rate, consented=consented, now=now)
