@@ -22,6 +22,8 @@ from shadow.store.summed import (
     NO_ERROR,
     SPAN_BYTES,
     TENANT,
+    TO_OUTCOMES,
+    TO_TRAFFIC,
     TRIED,
     WHOLE,
 )
@@ -43,12 +45,9 @@ _SEGMENT: Final = "(s.tenant, s.feature, s.plan, s.model) = (?1, ?2, ?3, ?4)"
 ADD_SEGMENTS: Final = "INSERT OR IGNORE INTO segments (tenant, feature, plan, model) VALUES (?, ?, ?, ?)"
 ADD_ARMS: Final = "INSERT OR IGNORE INTO arms (arm) VALUES (?)"
 COUNT_TRAFFIC: Final = f"""INSERT INTO traffic SELECT s.id, ?5, ?6, ?7, ?8, ?9 FROM segments s WHERE {_SEGMENT}
-    ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges,
-    cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd"""  # noqa: S608
+    {TO_TRAFFIC}"""  # noqa: S608
 COUNT_OUTCOMES: Final = f"""INSERT INTO outcomes SELECT s.id, ?5, a.id, ?7, ?8, ?9, ?10, ?11, ?12
-    FROM segments s, arms a WHERE {_SEGMENT} AND a.arm = ?6
-    ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges,
-    cost_known = cost_known + excluded.cost_known, cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd"""  # noqa: S608
+    FROM segments s, arms a WHERE {_SEGMENT} AND a.arm = ?6 {TO_OUTCOMES}"""  # noqa: S608
 
 # Of an exchange, what its replays are counted by: its segment and span, and its cost where that may be summed.
 Primary = tuple[Row, int | None]
@@ -87,6 +86,11 @@ def add(
         (COUNT_OUTCOMES, outcomes),
         *((statement, tried) for statement in COUNT_REPLAY),
     )
+    execute(connection, changes)
+
+
+def execute(connection: sqlite3.Connection, changes: Iterable[tuple[str, Collection[Row]]]) -> None:
+    """Execute each statement with its parameters, one row after another, where there are any."""
     for statement, parameters in changes:
         if parameters:
             connection.executemany(statement, parameters)

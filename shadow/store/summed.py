@@ -67,6 +67,13 @@ TABLES: Final = (
 )
 
 
+# What is counted is added to what there is of its kind.
+TO_TRAFFIC: Final = """ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges,
+        cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd"""
+TO_OUTCOMES: Final = """ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges,
+        cost_known = cost_known + excluded.cost_known, cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd"""
+
+
 def span(table: str) -> str:
     return f"substr({table}.exchange_id, 1, {SPAN_BYTES})"
 
@@ -157,8 +164,7 @@ def _add_segment(e: str) -> str:
 def _count_traffic(e: str, times: int, source: str = "segments s") -> str:
     return f"""INSERT INTO traffic SELECT s.id, {span(e)}, {known(e)}, COALESCE({e}.error_kind, ''), {times},
         {times} * COALESCE({cost(f"{e}.cost_nano_usd")}, 0) FROM {source} WHERE {_segment(e)}
-        ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges,
-        cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd;"""
+        {TO_TRAFFIC};"""
 
 
 def _count_outcomes(e: str, r: str, times: int, source: str, condition: str) -> str:
@@ -166,8 +172,7 @@ def _count_outcomes(e: str, r: str, times: int, source: str, condition: str) -> 
         {possible(r)}, {times}, {times} * ({cost(f"{e}.cost_nano_usd")} IS NOT NULL),
         {times} * COALESCE({cost(f"{e}.cost_nano_usd")}, 0)
         FROM {source}, segments s, arms a WHERE {condition} AND a.arm = {r}.arm AND {_segment(e)}
-        ON CONFLICT DO UPDATE SET exchanges = exchanges + excluded.exchanges,
-        cost_known = cost_known + excluded.cost_known, cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd;"""
+        {TO_OUTCOMES};"""
 
 
 def _add_pairs(e: str, r: str, source: str, condition: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from shadow.store.adding import add
+from shadow.store.adding import add, execute
 from shadow.store.bodies import ADD_ANSWER, ADD_BODIES
 from shadow.store.rows import ENDING_COLUMNS, Row
 from shadow.store.spend import CHARGE, RELEASE, RESERVE, SPEND
@@ -67,9 +67,7 @@ def write(connection: sqlite3.Connection, group: Sequence[Write]) -> list[set[by
         (CHARGE, [row for one in group for row in one.charged]),
         (RELEASE, [row[1:] for one in group for row in one.charged]),
     )
-    for statement, parameters in changes:
-        if parameters:
-            connection.executemany(statement, parameters)
+    execute(connection, changes)
     return claims
 
 

@@ -55,7 +55,7 @@ def fill(path: Path, total: int) -> None:
             connection.execute(EXCHANGES, {"first": first, "last": min(total, first + STEP)})
             connection.execute(REPLAYS, (start_of(first),))
             connection.execute("COMMIT")
-        for statement in FILL:
+        for statement in FILL:  # counts what SQLite itself has added
             connection.execute(statement)
 
 
